@@ -1,0 +1,87 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One set of compiler settings for every Swift target: strict, and a warning is an error.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// A Swift target with the shared settings.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// The tests of one target; what they read lies in `Fixtures` beside them.
+func tests(_ name: String, _ dependencies: [Target.Dependency], fixtures: Bool = false) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies,
+        resources: fixtures ? [.copy("Fixtures")] : [],
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "lorikeet",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "lorikeet", targets: ["lorikeet"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Layer 0: values in, values out; none of these sees a tensor.
+        .target(
+            name: "CKernels",
+            cSettings: [
+                // SwiftPM compiles C at -O0 in a debug build: 45 times slower than the tests can bear.
+                .unsafeFlags(["-O2"], .when(configuration: .debug)),
+                .unsafeFlags(["-Wall", "-Wextra", "-Werror"]),
+            ],
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        module("Settings", [.product(name: "Yams", package: "Yams")]),
+        module("Formats"),
+        module("Objectives"),
+        module("Rewards", ["Formats"]),
+        // Layer 1 and up: each imports only what lies below it.
+        module("Tensors", ["CKernels"]),
+        module("Models", ["Tensors", "Formats"]),
+        module("Adapters", ["Tensors", "Models", "Formats"]),
+        module("Rollouts", ["Tensors", "Models", "Adapters"]),
+        module(
+            "Training",
+            [
+                "Settings", "Formats", "Objectives", "Rewards", "Tensors", "Models", "Adapters",
+                "Rollouts",
+            ]),
+        .executableTarget(
+            name: "lorikeet",
+            dependencies: [
+                "Training",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        tests("SettingsTests", ["Settings"]),
+        tests("FormatsTests", ["Formats"], fixtures: true),
+        tests("ObjectivesTests", ["Objectives", "Formats"], fixtures: true),
+        tests("RewardsTests", ["Rewards", "Formats"], fixtures: true),
+        tests("TensorsTests", ["Tensors", "CKernels"]),
+        tests("ModelsTests", ["Models", "Tensors", "Formats"], fixtures: true),
+        tests("AdaptersTests", ["Adapters", "Models", "Tensors", "Formats"]),
+        tests("RolloutsTests", ["Rollouts", "Adapters", "Models", "Tensors", "Formats"]),
+        tests(
+            "TrainingTests",
+            ["Training", "Rollouts", "Adapters", "Models", "Tensors", "Objectives", "Formats", "Settings"]
+        ),
+    ],
+    cLanguageStandard: .c2x
+)

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Lorikeet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "lorikeet")
+}
