@@ -1,0 +1,110 @@
+import Formats
+
+/// Typed reads of a `config.json`, whose errors name the file and the key.
+struct ConfigFields {
+    private let json: JSON
+    private let name: String
+
+    init(_ json: JSON, name: String) {
+        self.json = json
+        self.name = name
+    }
+
+    func error(_ sentence: String) -> ModelError {
+        ModelError("\(name): \(sentence).")
+    }
+
+    /// The value at `key`, `nil` when it is absent or null.
+    subscript(key: String) -> JSON? {
+        guard let value = json[key], value != .null else { return nil }
+        return value
+    }
+
+    /// The object at `key`, as fields of its own.
+    func object(_ key: String) throws(ModelError) -> ConfigFields? {
+        guard let value = self[key] else { return nil }
+        guard value.object != nil else { throw mismatch(key, value, "an object") }
+        return ConfigFields(value, name: "\(name): \(key)")
+    }
+
+    func optionalPositive(_ key: String) throws(ModelError) -> Int? {
+        guard let value = self[key] else { return nil }
+        guard let number = value.int, number >= 0, number <= 1 << 40 else {
+            throw mismatch(key, value, "a whole number of at least 1")
+        }
+        return number
+    }
+
+    func positive(_ key: String, default fallback: Int? = nil) throws(ModelError) -> Int {
+        if let value = try optionalPositive(key) {
+            if value > 0 || fallback == 0 { return value }
+            throw error("\(key) is 0; it must be at least 1")
+        }
+        guard let fallback else { throw error("the key \(key) is missing") }
+        return fallback
+    }
+
+    func number(_ key: String, default fallback: Double? = nil) throws(ModelError) -> Double {
+        guard let value = self[key] else {
+            guard let fallback else { throw error("the key \(key) is missing") }
+            return fallback
+        }
+        guard let number = value.double, number.isFinite, number > 0 else {
+            throw mismatch(key, value, "a number above 0")
+        }
+        return number
+    }
+
+    func bool(_ key: String, default fallback: Bool) throws(ModelError) -> Bool {
+        guard let value = self[key] else { return fallback }
+        guard let flag = value.bool else { throw mismatch(key, value, "true or false") }
+        return flag
+    }
+
+    func string(_ key: String) throws(ModelError) -> String? {
+        guard let value = self[key] else { return nil }
+        guard let text = value.string else { throw mismatch(key, value, "a string") }
+        return text
+    }
+
+    func strings(_ key: String) throws(ModelError) -> [String]? {
+        guard let value = self[key] else { return nil }
+        guard let items = value.array else { throw mismatch(key, value, "a list of strings") }
+        var texts: [String] = []
+        for item in items {
+            guard let text = item.string else { throw mismatch(key, value, "a list of strings") }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    /// One id or a list of ids.
+    func tokenIDs(_ key: String) throws(ModelError) -> [Int32] {
+        guard let value = self[key] else { return [] }
+        var ids: [Int32] = []
+        for item in value.array ?? [value] {
+            guard let number = item.int, let id = Int32(exactly: number), id >= 0 else {
+                throw mismatch(key, value, "a token id or a list of them")
+            }
+            ids.append(id)
+        }
+        return ids
+    }
+
+    /// Keys that change the computation in ways that are not built.
+    func refuseUnsupported() throws(ModelError) {
+        if let activation = try string("hidden_act"), activation != "silu" {
+            throw error("hidden_act is '\(activation)'; only 'silu' is supported")
+        }
+        if self["quantization_config"] != nil {
+            throw error("the checkpoint is quantised; only f32, f16 and bf16 weights are supported")
+        }
+        if let factor = self["partial_rotary_factor"]?.double, factor != 1 {
+            throw error("partial_rotary_factor is \(factor); only 1 is supported")
+        }
+    }
+
+    private func mismatch(_ key: String, _ value: JSON, _ wanted: String) -> ModelError {
+        error("\(key) is \(value.serialized()); it must be \(wanted)")
+    }
+}

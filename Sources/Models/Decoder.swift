@@ -1,0 +1,104 @@
+package import Tensors
+
+/// A decoder-only transformer of the Llama family: Llama 2 and 3, Mistral, Qwen2 and Qwen3.
+///
+/// One value serves every role over the same weights: with an adapter it is the actor, without one
+/// the reference, with a paged plan the rollout engine.
+package struct Decoder {
+    package let config: DecoderConfig
+    package let weights: DecoderWeights
+    private let rotaryTable: RotaryTable
+
+    /// A decoder over `weights`.
+    package init(_ config: DecoderConfig, _ weights: DecoderWeights) {
+        self.config = config
+        self.weights = weights
+        rotaryTable = RotaryTable(
+            frequencies: config.rope.frequencies(dimension: config.heads.dimension))
+    }
+
+    /// The hidden states after the last norm, `[T, D]`.
+    ///
+    /// - Parameters:
+    ///   - input: the tokens and how they see each other.
+    ///   - adapter: what to add to the base; none for the base itself.
+    ///   - recomputes: whether the backward pass runs each block again instead of keeping its
+    ///     activations.
+    ///   - tape: where to record for a backward pass.
+    package func hidden(
+        _ input: DecoderInput, adapter: AdapterWeights? = nil, recomputes: Bool = false,
+        _ tape: Tape? = nil
+    ) -> Tensor {
+        var h_TD = embedding(input.tokens, weights.embedding, tape)
+        for index in weights.layers.indices {
+            let block = { (h: Tensor, tape: Tape?) -> Tensor in
+                self.block(h, layer: index, input, adapter, tape)
+            }
+            if let tape, recomputes {
+                h_TD = tape.recomputed(h_TD, block)
+            } else {
+                h_TD = block(h_TD, tape)
+            }
+        }
+        return rmsNorm(h_TD, weights.finalNorm, epsilon: config.rmsNormEpsilon, tape)
+    }
+
+    /// The logits of the next token for each row of `hidden`, `[N, V]`.
+    package func logits(_ hidden_ND: Tensor) -> Tensor {
+        linear(hidden_ND, weights.head, nil)
+    }
+
+    private func block(
+        _ h_TD: Tensor, layer index: Int, _ input: DecoderInput, _ adapter: AdapterWeights?,
+        _ tape: Tape?
+    ) -> Tensor {
+        let layer = weights.layers[index]
+        func project(_ x: Tensor, _ projection: Projection) -> Tensor {
+            let (weight, bias) = layer[projection]
+            return linear(x, weight, bias: bias, lowRank: adapter?[index, projection], tape)
+        }
+
+        let x_TD = rmsNorm(h_TD, layer.attentionNorm, epsilon: config.rmsNormEpsilon, tape)
+        let q_TH = position(project(x_TD, .query), layer.queryNorm, input, tape)
+        let k_TK = position(project(x_TD, .key), layer.keyNorm, input, tape)
+        let v_TK = project(x_TD, .value)
+        let a_TH = attend(q_TH, k_TK, v_TK, layer: index, input, tape)
+        let h2_TD = add(h_TD, project(a_TH, .output), tape)
+
+        let y_TD = rmsNorm(h2_TD, layer.feedForwardNorm, epsilon: config.rmsNormEpsilon, tape)
+        let f_TF = swiGLU(gate: project(y_TD, .gate), up: project(y_TD, .up), tape)
+        return add(h2_TD, project(f_TF, .down), tape)
+    }
+
+    /// Normalises each head where the family does, and turns it by its position.
+    private func position(
+        _ x_TH: Tensor, _ norm: Tensor?, _ input: DecoderInput, _ tape: Tape?
+    ) -> Tensor {
+        let D = config.heads.dimension
+        var x = x_TH
+        if let norm {
+            let heads_THD = x.reshaped([x.rows, x.columns / D, D])
+            x = rmsNorm(heads_THD, norm, epsilon: config.rmsNormEpsilon, tape)
+                .reshaped(x_TH.shape)
+        }
+        return rotary(
+            x, positions: input.positions, table: rotaryTable, headDimension: D, tape)
+    }
+
+    private func attend(
+        _ q_TH: Tensor, _ k_TK: Tensor, _ v_TK: Tensor, layer index: Int, _ input: DecoderInput,
+        _ tape: Tape?
+    ) -> Tensor {
+        let window = config.windows[index]
+        switch input.attention {
+        case .packed(let starts):
+            return attention(
+                q_TH, k_TK, v_TK, starts: starts, heads: config.heads, window: window, tape)
+        case .paged(let plan, let cache):
+            precondition(tape == nil, "A rollout is not differentiated.")
+            return pagedAttention(
+                q_TH, k_TK, v_TK, plan: plan, cache: cache.layers[index], heads: config.heads,
+                window: window)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+package import Tensors
+
+/// All weights of a decoder, under their checkpoint names.
+package struct DecoderWeights {
+    /// One decoder block.
+    package struct Layer {
+        /// `[D]`
+        package let attentionNorm: Tensor
+        /// `[D]`
+        package let feedForwardNorm: Tensor
+        /// `[headDimension]`, where the family has them.
+        package let queryNorm: Tensor?
+        package let keyNorm: Tensor?
+        let projections: [(weight: Tensor, bias: Tensor?)]
+
+        package subscript(projection: Projection) -> (weight: Tensor, bias: Tensor?) {
+            projections[projection.rawValue]
+        }
+    }
+
+    /// `[V, D]`
+    package let embedding: Tensor
+    package let layers: [Layer]
+    /// `[D]`
+    package let finalNorm: Tensor
+    /// `[V, D]`; the embedding table itself where the config ties them.
+    package let head: Tensor
+
+    /// Asks `tensor` for each weight by its checkpoint name and the shape that the config implies.
+    ///
+    /// This is the one table of names: loading, random initialisation and full training differ
+    /// only in the function they pass.
+    package init<Failure: Error>(
+        _ config: DecoderConfig, tensor: (_ name: String, _ shape: [Int]) throws(Failure) -> Tensor
+    ) throws(Failure) {
+        let D = config.hiddenSize
+        embedding = try tensor("model.embed_tokens.weight", [config.vocabularySize, D])
+        var layers: [Layer] = []
+        for index in 0..<config.layerCount {
+            layers.append(try Self.layer(index, config, tensor))
+        }
+        self.layers = layers
+        finalNorm = try tensor("model.norm.weight", [D])
+        head =
+            config.tiesEmbeddings
+            ? embedding : try tensor("lm_head.weight", [config.vocabularySize, D])
+    }
+
+    private static func layer<Failure: Error>(
+        _ index: Int, _ config: DecoderConfig,
+        _ tensor: (_ name: String, _ shape: [Int]) throws(Failure) -> Tensor
+    ) throws(Failure) -> Layer {
+        let prefix = "model.layers.\(index)"
+        var projections: [(weight: Tensor, bias: Tensor?)] = []
+        for projection in Projection.allCases {
+            let shape = projection.shape(config)
+            let path = projection.modulePath(layer: index)
+            let weight = try tensor("\(path).weight", shape)
+            let hasBias = projection.hasBias(config)
+            projections.append((weight, hasBias ? try tensor("\(path).bias", [shape[0]]) : nil))
+        }
+        let headShape = [config.heads.dimension]
+        return Layer(
+            attentionNorm: try tensor("\(prefix).input_layernorm.weight", [config.hiddenSize]),
+            feedForwardNorm: try tensor(
+                "\(prefix).post_attention_layernorm.weight", [config.hiddenSize]),
+            queryNorm: config.hasQKNorm
+                ? try tensor("\(prefix).self_attn.q_norm.weight", headShape) : nil,
+            keyNorm: config.hasQKNorm
+                ? try tensor("\(prefix).self_attn.k_norm.weight", headShape) : nil,
+            projections: projections)
+    }
+
+    /// Name and shape of every weight that a checkpoint of this config holds.
+    package static func names(_ config: DecoderConfig) -> [(name: String, shape: [Int])] {
+        var names: [(name: String, shape: [Int])] = []
+        let nothing = Tensor(uninitialized: [0])
+        _ = DecoderWeights(config) { name, shape in
+            names.append((name, shape))
+            return nothing
+        }
+        return names
+    }
+}

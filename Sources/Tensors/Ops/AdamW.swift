@@ -1,0 +1,52 @@
+import CKernels
+
+/// What AdamW remembers of each parameter: two running moments and the number of updates.
+package final class AdamWState {
+    /// Mean of the gradients, `[count]`.
+    package let firstMoments: Tensor
+    /// Mean of the squared gradients, `[count]`.
+    package let secondMoments: Tensor
+    /// Updates made so far.
+    package var step = 0
+
+    /// Moments of zero for `count` parameters.
+    package init(count: Int) {
+        firstMoments = Tensor(zeros: [count])
+        secondMoments = Tensor(zeros: [count])
+    }
+}
+
+/// The constants of AdamW.
+package struct AdamWSettings: Sendable, Equatable {
+    package var beta1: Float
+    package var beta2: Float
+    package var epsilon: Float
+    package var weightDecay: Float
+
+    package init(
+        beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8, weightDecay: Float = 0.01
+    ) {
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+    }
+}
+
+/// One update with decoupled weight decay (arXiv 1711.05101), as torch.optim.AdamW computes it.
+///
+/// - Parameters:
+///   - gradientScale: what the gradients are multiplied by first, for clipping.
+package func adamWUpdate(
+    _ buffer: ParameterBuffer, _ state: AdamWState, _ settings: AdamWSettings,
+    learningRate: Float, gradientScale: Float
+) {
+    state.step += 1
+    let constants = ck_adamw(
+        learning_rate: learningRate, beta1: settings.beta1, beta2: settings.beta2,
+        epsilon: settings.epsilon, weight_decay: settings.weightDecay,
+        gradient_scale: gradientScale, step: state.step)
+    unsafe ck_adamw_update(
+        buffer.count, constants, buffer.values.floats, buffer.gradients.floats,
+        state.firstMoments.floats, state.secondMoments.floats)
+}

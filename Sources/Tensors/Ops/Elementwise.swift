@@ -1,0 +1,38 @@
+import CKernels
+
+/// `a + b`, elementwise.
+package func add(_ a: Tensor, _ b: Tensor, _ tape: Tape?) -> Tensor {
+    precondition(a.count == b.count, "The shapes \(a.shape) and \(b.shape) differ.")
+    var y = Tensor(uninitialized: a.shape)
+    unsafe ck_add(a.count, a.floats, b.floats, y.floats)
+    guard let tape, a.node != nil || b.node != nil else { return y }
+    tape.record(&y) { dy in
+        a.node?.add(dy)
+        b.node?.add(dy)
+    }
+    return y
+}
+
+/// `target += addend`, unrecorded.
+func addInPlace(_ target: Tensor, _ addend: Tensor) {
+    precondition(target.count == addend.count, "\(target.shape) += \(addend.shape)")
+    unsafe ck_add(target.count, target.floats, addend.floats, target.floats)
+}
+
+extension Tensor {
+    /// The sum of all squares of an f32 tensor, summed in f64.
+    package var sumOfSquares: Double { unsafe ck_sum_of_squares(count, floats) }
+
+    /// Multiplies every element of an f32 tensor.
+    package func scale(by factor: Float) {
+        precondition(storage.isWritable, "A mapped weight cannot be written.")
+        unsafe ck_scale(count, factor, floats)
+    }
+
+    /// A copy whose elements are stored as `type`, rounded to nearest even where it is narrower.
+    package func converted(to type: DataType) -> Tensor {
+        let result = Tensor(uninitialized: shape, dataType: type)
+        unsafe ck_convert(count, bytes, dataType.kernelType, result.bytes, type.kernelType)
+        return result
+    }
+}

@@ -1,0 +1,110 @@
+import CKernels
+
+/// A low-rank addition to a weight, `scale * B A` (LoRA, arXiv 2106.09685).
+package struct LowRank {
+    /// `[R, K]`, f32.
+    package let A: Tensor
+    /// `[N, R]`, f32.
+    package let B: Tensor
+    /// What the product is multiplied by, `alpha / R` or `alpha / sqrt(R)`.
+    package let scale: Float
+
+    package init(A: Tensor, B: Tensor, scale: Float) {
+        precondition(A.shape.count == 2 && B.shape.count == 2 && A.shape[0] == B.shape[1])
+        self.A = A
+        self.B = B
+        self.scale = scale
+    }
+
+    var rank: Int { A.shape[0] }
+    var trains: Bool { A.node != nil || B.node != nil }
+}
+
+/// `y = x Wᵀ + bias + scale (x Aᵀ) Bᵀ`.
+///
+/// - Parameters:
+///   - x: `[T, K]`, f32.
+///   - weight: `[N, K]`, of any type.
+///   - bias: `[N]`, of any type.
+///   - lowRank: the adapter's part, or none.
+/// - Returns: `[T, N]`.
+package func linear(
+    _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, lowRank: LowRank? = nil, _ tape: Tape?
+) -> Tensor {
+    let (T, N, K) = (x.rows, weight.shape[0], weight.shape[1])
+    precondition(x.columns == K, "A weight \(weight.shape) cannot take \(x.shape).")
+    var y = Tensor(uninitialized: [T, N])
+    unsafe ck_linear_forward(
+        T, N, K, x.floats, K, weight.bytes, weight.dataType.kernelType,
+        bias?.bytes, bias?.dataType.kernelType ?? CK_F32, 1, 0, y.floats, N)
+    var inner: Tensor?
+    if let lowRank {
+        let h = product(x, lowRank.A)
+        addProduct(h, lowRank.B, scale: lowRank.scale, to: y)
+        inner = h
+    }
+    let trains =
+        x.node != nil || weight.node != nil || bias?.node != nil || lowRank?.trains == true
+    guard let tape, trains else { return y }
+    tape.record(&y) { dy in
+        if let lowRank, let inner {
+            lowRankBackward(dy, x: x, inner: inner, lowRank)
+        }
+        x.node?.accumulate(shape: x.shape) { dx, isFirst in
+            addInputGradient(dy, weight, scale: 1, accumulate: !isFirst, to: dx)
+        }
+        if let node = weight.node { addWeightGradient(dy, x, scale: 1, to: node) }
+        bias?.node?.accumulateFromZero(shape: [N]) { dbias in
+            unsafe ck_linear_backward_bias(T, N, dy.floats, N, dbias.floats)
+        }
+    }
+    return y
+}
+
+/// The gradients of the low-rank part: of A, of B, and of x through them.
+private func lowRankBackward(_ dy: Tensor, x: Tensor, inner: Tensor, _ lowRank: LowRank) {
+    let dinner = Tensor(uninitialized: inner.shape)
+    addInputGradient(dy, lowRank.B, scale: lowRank.scale, accumulate: false, to: dinner)
+    if let node = lowRank.B.node { addWeightGradient(dy, inner, scale: lowRank.scale, to: node) }
+    if let node = lowRank.A.node { addWeightGradient(dinner, x, scale: 1, to: node) }
+    x.node?.accumulate(shape: x.shape) { dx, isFirst in
+        addInputGradient(dinner, lowRank.A, scale: 1, accumulate: !isFirst, to: dx)
+    }
+}
+
+/// `x Wᵀ`, unrecorded.
+private func product(_ x: Tensor, _ weight: Tensor) -> Tensor {
+    let (T, N, K) = (x.rows, weight.shape[0], weight.shape[1])
+    let y = Tensor(uninitialized: [T, N])
+    unsafe ck_linear_forward(
+        T, N, K, x.floats, K, weight.bytes, weight.dataType.kernelType, nil, CK_F32, 1, 0,
+        y.floats, N)
+    return y
+}
+
+/// `y += scale x Wᵀ`, unrecorded.
+private func addProduct(_ x: Tensor, _ weight: Tensor, scale: Float, to y: Tensor) {
+    let (T, N, K) = (x.rows, weight.shape[0], weight.shape[1])
+    unsafe ck_linear_forward(
+        T, N, K, x.floats, K, weight.bytes, weight.dataType.kernelType, nil, CK_F32, scale, 1,
+        y.floats, N)
+}
+
+/// `dx (+)= scale dy W`
+private func addInputGradient(
+    _ dy: Tensor, _ weight: Tensor, scale: Float, accumulate: Bool, to dx: Tensor
+) {
+    let (T, N, K) = (dy.rows, weight.shape[0], weight.shape[1])
+    unsafe ck_linear_backward_input(
+        T, N, K, dy.floats, N, weight.bytes, weight.dataType.kernelType, scale,
+        accumulate ? 1 : 0, dx.floats, K)
+}
+
+/// `dW += scale dyᵀ x`
+private func addWeightGradient(_ dy: Tensor, _ x: Tensor, scale: Float, to node: GradientNode) {
+    let (T, N, K) = (dy.rows, dy.columns, x.columns)
+    node.accumulateFromZero(shape: [N, K]) { dW in
+        unsafe ck_linear_backward_weight(
+            T, N, K, dy.floats, N, x.floats, K, scale, dW.floats)
+    }
+}

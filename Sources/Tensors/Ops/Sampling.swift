@@ -1,0 +1,42 @@
+import CKernels
+
+/// How one token is chosen from its logits.
+package struct TokenChoice: Sendable {
+    /// 0 takes the most probable token.
+    package var temperature: Float
+    /// Keeps this many of the most probable tokens; 0 or less keeps all.
+    package var topK: Int
+    /// Keeps the smallest set of most probable tokens with at least this mass; 1 keeps all.
+    package var topP: Float
+    /// The one random number of this choice, in [0, 1).
+    package var uniform: Float
+
+    package init(temperature: Float, topK: Int, topP: Float, uniform: Float) {
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.uniform = uniform
+    }
+}
+
+/// A token for each row of `logits`, and its log-probability under the kept, renormalised
+/// distribution (at temperature 0: under the softmax at temperature 1).
+///
+/// - Parameters:
+///   - logits: `[S, V]`, f32; overwritten. A token whose logit is -infinity is never chosen.
+///   - choices: `[S]`.
+package func sample(
+    _ logits: Tensor, _ choices: [TokenChoice]
+) -> (tokens: [Int32], logProbabilities: [Float]) {
+    let (S, V) = (logits.shape[0], logits.shape[1])
+    precondition(choices.count == S, "\(choices.count) choices for \(S) rows.")
+    let settings = choices.map {
+        ck_sampling(
+            temperature: $0.temperature, top_k: Int32(clamping: $0.topK), top_p: $0.topP,
+            uniform: $0.uniform)
+    }
+    var tokens = [Int32](repeating: 0, count: S)
+    var logProbabilities = [Float](repeating: 0, count: S)
+    unsafe ck_sample(S, V, logits.floats, V, settings, &tokens, &logProbabilities)
+    return (tokens, logProbabilities)
+}

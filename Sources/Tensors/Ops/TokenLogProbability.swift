@@ -1,0 +1,72 @@
+import CKernels
+
+/// Log-probabilities and entropies of chosen tokens, and the way back from their derivatives.
+package struct TokenLogProbabilities {
+    /// Natural logarithm of each target's probability, `[T]`.
+    package let logProbabilities: [Float]
+    /// Entropy of each distribution in nats, `[T]`.
+    package let entropies: [Float]
+    private let backwardPass: ((_ dLogProbabilities: [Float], _ dEntropies: [Float]) -> Void)?
+
+    fileprivate init(
+        _ logProbabilities: [Float], _ entropies: [Float],
+        _ backwardPass: (([Float], [Float]) -> Void)?
+    ) {
+        self.logProbabilities = logProbabilities
+        self.entropies = entropies
+        self.backwardPass = backwardPass
+    }
+
+    /// Puts the loss's gradient into the hidden states' node; `Tape.backward` takes it from there.
+    ///
+    /// - Parameters:
+    ///   - logProbabilityDerivatives: the loss's derivative by each log-probability, `[T]`.
+    ///   - entropyDerivatives: the loss's derivative by each entropy, `[T]`.
+    package func backward(logProbabilityDerivatives: [Float], entropyDerivatives: [Float]) {
+        precondition(logProbabilityDerivatives.count == logProbabilities.count)
+        precondition(entropyDerivatives.count == entropies.count)
+        backwardPass?(logProbabilityDerivatives, entropyDerivatives)
+    }
+}
+
+/// The fused head: log-probability of each target under `softmax(hidden Wᵀ / temperature)` and the
+/// entropy of that distribution, by tiles of the vocabulary; the logits `[T, V]` are never held.
+///
+/// - Parameters:
+///   - hidden: `[T, D]`, f32.
+///   - weight: `[V, D]`, of any type.
+///   - targets: `[T]`, each below V.
+///   - temperature: above 0.
+package func tokenLogProbabilities(
+    _ hidden: Tensor, _ weight: Tensor, targets: TokenIndices, temperature: Float, _ tape: Tape?
+) -> TokenLogProbabilities {
+    let (T, V, D) = (hidden.rows, weight.shape[0], weight.shape[1])
+    precondition(hidden.columns == D && targets.count == T && temperature > 0)
+    let logProbabilities = Tensor(uninitialized: [T])
+    let entropies = Tensor(uninitialized: [T])
+    let lse = Tensor(uninitialized: [T])
+    unsafe ck_token_log_probability_forward(
+        T, V, D, hidden.floats, weight.bytes, weight.dataType.kernelType, targets.pointer,
+        temperature, logProbabilities.floats, entropies.floats, lse.floats)
+    let results = (logProbabilities.toArray(), entropies.toArray())
+    guard tape != nil, hidden.node != nil || weight.node != nil else {
+        return TokenLogProbabilities(results.0, results.1, nil)
+    }
+    return TokenLogProbabilities(results.0, results.1) { dLogProbabilities, dEntropies in
+        let dlp = Tensor(dLogProbabilities, shape: [T])
+        let dH = Tensor(dEntropies, shape: [T])
+        let dhidden = Tensor(uninitialized: hidden.shape)
+        func backward(_ dW: Tensor?) {
+            unsafe ck_token_log_probability_backward(
+                T, V, D, hidden.floats, weight.bytes, weight.dataType.kernelType,
+                targets.pointer, temperature, entropies.floats, lse.floats, dlp.floats,
+                dH.floats, dhidden.floats, dW?.floats)
+        }
+        if let node = weight.node {
+            node.accumulateFromZero(shape: weight.shape) { backward($0) }
+        } else {
+            backward(nil)
+        }
+        hidden.node?.add(dhidden)
+    }
+}

@@ -1,0 +1,62 @@
+/// Trainable parameters laid end to end in one flat f32 buffer, beside one of their gradients.
+///
+/// One buffer makes the optimizer one kernel, the gradient's norm one sum, and later an all-reduce
+/// one call.
+package final class ParameterBuffer {
+    /// One parameter's place in the flat buffers.
+    package struct Slot: Sendable, Equatable {
+        package let name: String
+        package let shape: [Int]
+        package let range: Range<Int>
+    }
+
+    package let slots: [Slot]
+    /// Values of all parameters, `[count]`.
+    package let values: Tensor
+    /// Gradients of all parameters, `[count]`.
+    package let gradients: Tensor
+    private let indexByName: [String: Int]
+
+    /// Numbers in all.
+    package var count: Int { values.count }
+
+    /// A buffer of zeros for parameters of these names and shapes, in this order.
+    package init(_ parameters: [(name: String, shape: [Int])]) {
+        var slots: [Slot] = []
+        var end = 0
+        for (name, shape) in parameters {
+            let count = shape.reduce(1, *)
+            slots.append(Slot(name: name, shape: shape, range: end..<end + count))
+            end += count
+        }
+        self.slots = slots
+        values = Tensor(zeros: [end])
+        gradients = Tensor(zeros: [end])
+        indexByName = Dictionary(
+            uniqueKeysWithValues: slots.enumerated().map { ($1.name, $0) })
+    }
+
+    /// The parameter in slot `index`: a view of its values whose gradient collects here.
+    package func parameter(_ index: Int) -> Tensor {
+        let slot = slots[index]
+        var view = values.rows(slot.range).reshaped(slot.shape)
+        view.node = GradientNode(
+            accumulatingInto: gradients.rows(slot.range).reshaped(slot.shape))
+        return view
+    }
+
+    /// The parameter called `name`, or `nil` if there is none.
+    package func parameter(named name: String) -> Tensor? {
+        indexByName[name].map(parameter)
+    }
+
+    /// The gradient in slot `index`, as a view.
+    package func gradient(_ index: Int) -> Tensor {
+        gradients.rows(slots[index].range).reshaped(slots[index].shape)
+    }
+
+    /// Sets all gradients to zero.
+    package func clearGradients() {
+        gradients.fill(0)
+    }
+}
