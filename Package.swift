@@ -75,12 +75,21 @@ let package = Package(
         tests("ObjectivesTests", ["Objectives", "Formats"], fixtures: true),
         tests("RewardsTests", ["Rewards", "Formats"], fixtures: true),
         tests("TensorsTests", ["Tensors", "CKernels"]),
-        tests("ModelsTests", ["Models", "Tensors", "Formats"], fixtures: true),
-        tests("AdaptersTests", ["Adapters", "Models", "Tensors", "Formats"]),
-        tests("RolloutsTests", ["Rollouts", "Adapters", "Models", "Tensors", "Formats"]),
+        // Reference values that several test targets read.
+        .target(
+            name: "OracleFixtures", path: "Tests/OracleFixtures", resources: [.copy("oracles")],
+            swiftSettings: strict),
+        tests("ModelsTests", ["OracleFixtures", "Models", "Tensors", "Formats"]),
+        tests("AdaptersTests", ["OracleFixtures", "Adapters", "Models", "Tensors", "Formats"]),
+        tests(
+            "RolloutsTests",
+            ["OracleFixtures", "Rollouts", "Adapters", "Models", "Tensors", "Formats"]),
         tests(
             "TrainingTests",
-            ["Training", "Rollouts", "Adapters", "Models", "Tensors", "Objectives", "Formats", "Settings"]
+            [
+                "OracleFixtures", "Training", "Rollouts", "Adapters", "Models", "Tensors",
+                "Objectives", "Rewards", "Formats", "Settings",
+            ]
         ),
     ],
     cLanguageStandard: .c2x
