@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 
 /// Where the reference values that several test targets share lie.
 package enum OracleFixtures {
