@@ -1,0 +1,91 @@
+extension SettingsReader {
+    /// Declares a key of verl, or a whole group, that has no meaning here; says so if it was given.
+    package func ignored(_ key: String, because reason: String) {
+        let node = record.tree.root.node(at: path(key))
+        declare(
+            key, type: "without effect here", defaultValue: nil, help: reason, value: nil,
+            origin: node?.origin)
+        guard let node else { return }
+        record.notices.append("'\(fullKey(key))' (\(node.origin)) has no effect here: \(reason).")
+    }
+
+    /// Declares keys of one group that have no meaning here for the same reason.
+    package func ignored(_ keys: [String], because reason: String) {
+        for key in keys { ignored(key, because: reason) }
+    }
+
+    /// Declares a key that only some values of can be met; throws when another one was given.
+    ///
+    /// Null, an empty list and an empty map are fine when `allowed` has null.
+    package func unsupported(_ key: String, allowed: [SettingScalar], because reason: String)
+        throws(SettingsError)
+    {
+        let node = try given(key)
+        let words = allowed.map(\.text).joined(separator: " or ")
+        declare(
+            key, type: words, defaultValue: nil, help: reason, value: nil, origin: node?.origin)
+        guard let node else { return }
+        if node.isEmpty, allowed.contains(.null) { return }
+        if let scalar = node.scalar, allowed.contains(scalar) { return }
+        throw mismatch(key, node, "must be \(words): \(reason)")
+    }
+
+    /// The error for a value that was read and turned out impossible.
+    ///
+    /// `requirement` goes on from "..., but": "must divide 64".
+    package func invalid(_ key: String, _ requirement: String) -> SettingsError {
+        SettingsError("\(describe(key)), but \(requirement).")
+    }
+
+    /// The error for values that contradict each other: all keys are named, then what is right.
+    package func conflict(_ keys: [String], _ requirement: String) -> SettingsError {
+        SettingsError(keys.map(describe).joined(separator: " and ") + ": \(requirement).")
+    }
+
+    /// The error for a key that must be given; points at an unread key that looks like it.
+    func missing(_ key: String, _ help: String) -> SettingsError {
+        let full = fullKey(key)
+        var hint = "give it as \(full)=VALUE"
+        let similar = givenKeys().first {
+            NearestName.distance($0, full) <= 2 || full.hasSuffix("." + $0)
+        }
+        if let similar { hint = "was '\(similar)' meant to be it?" }
+        return SettingsError("'\(full)' is needed (\(help.withoutFinalStop)): \(hint)")
+    }
+
+    /// The error for a value of the wrong kind.
+    func mismatch(_ key: String, _ node: SettingNode, _ requirement: String) -> SettingsError {
+        SettingsError("'\(fullKey(key))' is \(node.inline) (\(node.origin)), but \(requirement).")
+    }
+
+    private func describe(_ key: String) -> String {
+        guard let declaration = record.declarations[fullKey(key)] else {
+            return "'\(fullKey(key))' is not set"
+        }
+        let value = declaration.value.map(\.inline) ?? "not set"
+        return "'\(fullKey(key))' is \(value) (\(declaration.origin))"
+    }
+
+    /// The keys given that no read has asked for so far.
+    private func givenKeys() -> [String] {
+        var keys: [String] = []
+        func collect(_ node: SettingNode, _ path: String) {
+            if record.declarations[path] != nil { return }
+            guard case .map(let map) = node.content else {
+                keys.append(path)
+                return
+            }
+            for (name, value) in map.entries {
+                collect(value, path.isEmpty ? name : "\(path).\(name)")
+            }
+        }
+        collect(record.tree.root, "")
+        return keys
+    }
+}
+
+extension String {
+    fileprivate var withoutFinalStop: Substring {
+        hasSuffix(".") ? dropLast() : self[...]
+    }
+}

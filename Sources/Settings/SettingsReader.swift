@@ -1,0 +1,156 @@
+/// Reads settings by key; every read declares its key, with type, default, limits and meaning.
+///
+/// What was given but never read is unknown: `finish()` says so with the nearest known name. A
+/// reader made with `scope` reads below a prefix and shares all records with its parent.
+package struct SettingsReader {
+    /// The prefix of every key read here, such as "actor_rollout_ref.actor", or "".
+    package let prefix: String
+    let record: Record
+
+    /// What all readers of one tree share.
+    final class Record {
+        let tree: SettingsTree
+        var order: [String] = []
+        var declarations: [String: SettingDeclaration] = [:]
+        /// Keys read through a reference only, such as a user's own `vars.root`.
+        var referenced: [String] = []
+        var notices: [String] = []
+
+        init(_ tree: SettingsTree) {
+            self.tree = tree
+        }
+    }
+
+    /// Starts to read a tree.
+    package init(_ tree: SettingsTree) {
+        prefix = ""
+        record = Record(tree)
+    }
+
+    private init(prefix: String, record: Record) {
+        self.prefix = prefix
+        self.record = record
+    }
+
+    /// A reader whose keys lie below a name of this one.
+    package func scope(_ name: String) -> SettingsReader {
+        SettingsReader(prefix: fullKey(name), record: record)
+    }
+
+    /// The key with this reader's prefix before it.
+    package func fullKey(_ key: String) -> String {
+        prefix.isEmpty ? key : "\(prefix).\(key)"
+    }
+
+    /// Whether the user gave a value for a key (null counts as given).
+    package func isGiven(_ key: String) -> Bool {
+        record.tree.root.node(at: path(key)) != nil
+    }
+
+    /// Everything declared so far, in the order of the reads.
+    package var declarations: [SettingDeclaration] {
+        record.order.compactMap { record.declarations[$0] }
+    }
+
+    /// One sentence for each given key that has no effect here.
+    package var notices: [String] { record.notices }
+
+    /// Every key in force with its value, defaults included, as one tree.
+    package var resolved: SettingNode {
+        var tree = SettingNode(.map(SettingMap()))
+        for declaration in declarations {
+            guard let value = declaration.value else { continue }
+            let path = declaration.key.split(separator: ".").map(String.init)
+            tree = tree.replacing(path, with: value)
+        }
+        return tree
+    }
+
+    /// Throws when a key was given that no read asked for, naming the nearest known key.
+    package func finish() throws(SettingsError) {
+        var unknown: [(key: String, origin: SettingOrigin)] = []
+        collectUnknown(record.tree.root, [], into: &unknown)
+        guard !unknown.isEmpty else { return }
+        throw SettingsError(
+            unknown.map { entry in
+                let nearest = nearestKey(to: entry.key)
+                let hint = nearest.map { "did you mean '\($0)'?" } ?? "no known key is like it."
+                return "unknown key '\(entry.key)' (\(entry.origin)); \(hint)"
+            }.joined(separator: "\n"))
+    }
+
+    /// Keys that have an effect go before those that are known only to be refused.
+    private func nearestKey(to unknown: String) -> String? {
+        let inForce = record.order.filter { record.declarations[$0]?.value != nil }
+        return NearestName.suggestion(for: unknown, among: inForce)
+            ?? NearestName.suggestion(for: unknown, among: record.order)
+    }
+
+    private func collectUnknown(
+        _ node: SettingNode, _ path: [String],
+        into unknown: inout [(key: String, origin: SettingOrigin)]
+    ) {
+        let key = path.joined(separator: ".")
+        if record.declarations[key] != nil || record.referenced.contains(key) { return }
+        if case .map(let map) = node.content, !map.keys.isEmpty {
+            for (name, value) in map.entries {
+                collectUnknown(value, path + [name], into: &unknown)
+            }
+            return
+        }
+        // An empty group of known keys is a heading with nothing under it.
+        if node.isEmpty, key.isEmpty || record.order.contains(where: { $0.hasPrefix(key + ".") }) {
+            return
+        }
+        unknown.append((key, node.origin))
+    }
+
+    // MARK: What the typed reads are made of
+
+    /// The value given for a key with its references followed, or nil when none was given.
+    func given(_ key: String, allowsEnvironment: Bool = false) throws(SettingsError) -> SettingNode?
+    {
+        guard let node = record.tree.root.node(at: path(key)) else {
+            try refuseScalarAsGroup(above: key)
+            return nil
+        }
+        let record = record
+        var references = SettingReferences(
+            tree: record.tree, allowsEnvironment: allowsEnvironment,
+            declaredValue: { record.declarations[$0]?.value })
+        let resolved = try references.resolve(node, at: fullKey(key))
+        record.referenced += references.visited
+        return resolved
+    }
+
+    /// Keeps what a read declared; the last read of a key stands.
+    func declare(
+        _ key: String, type: String, defaultValue: SettingNode?, help: String,
+        value: SettingNode?, origin: SettingOrigin?
+    ) {
+        let full = fullKey(key)
+        if record.declarations[full] == nil { record.order.append(full) }
+        record.declarations[full] = SettingDeclaration(
+            key: full, type: type, defaultValue: defaultValue, help: help, value: value,
+            origin: origin ?? .byDefault)
+    }
+
+    /// The names of a key from the root of the tree.
+    func path(_ key: String) -> [String] {
+        fullKey(key).split(separator: ".").map(String.init)
+    }
+
+    /// `data=5` leaves every key of the group without a value: that is an error, not a default.
+    private func refuseScalarAsGroup(above key: String) throws(SettingsError) {
+        let path = path(key)
+        for length in 1..<max(path.count, 1) {
+            guard let node = record.tree.root.node(at: path.prefix(length)) else { return }
+            if case .map = node.content { continue }
+            if node.isNull { return }
+            let group = path.prefix(length).joined(separator: ".")
+            throw SettingsError(
+                "'\(group)' is \(node.inline) (\(node.origin)), but it is a group of settings such"
+                    + " as '\(fullKey(key))'.")
+        }
+    }
+}
