@@ -1,4 +1,5 @@
-/// What is wrong with a file or with bytes: one sentence that names the file and says what is wrong.
+/// What is wrong with a file or with bytes: one sentence that names the file and says what is
+/// wrong.
 package struct FormatError: Error, CustomStringConvertible, Equatable {
     /// The sentence that a user reads.
     package let message: String

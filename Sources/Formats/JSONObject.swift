@@ -10,7 +10,8 @@ package struct JSONObject: Sendable, Sequence, ExpressibleByDictionaryLiteral {
     /// Position of each key in `entries`; empty while a linear search is as quick.
     private var positions: [KeyBytes: Int]
 
-    /// Up to this many keys are searched one after the other: most objects in a file are this small.
+    /// Up to this many keys are searched one after the other: most objects in a file are this
+    /// small.
     private static let linearLimit = 8
 
     /// An object without keys.
@@ -19,7 +20,8 @@ package struct JSONObject: Sendable, Sequence, ExpressibleByDictionaryLiteral {
         positions = [:]
     }
 
-    /// An object with these keys in this order; of duplicates the last value wins, at the first place.
+    /// An object with these keys in this order; of duplicates the last value wins, at the first
+    /// place.
     package init(_ pairs: [(String, JSON)]) {
         self.init()
         entries.reserveCapacity(pairs.count)
@@ -95,7 +97,8 @@ package struct JSONObject: Sendable, Sequence, ExpressibleByDictionaryLiteral {
             left.text.utf8.elementsEqual(right.text.utf8)
         }
 
-        /// FNV-1a over the bytes, then the seeded hasher once: quicker than feeding it byte by byte.
+        /// FNV-1a over the bytes, then the seeded hasher once: quicker than feeding it byte by
+        /// byte.
         func hash(into hasher: inout Hasher) {
             var digest: UInt64 = 0xCBF2_9CE4_8422_2325
             for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }

@@ -1,15 +1,18 @@
 extension JSON {
-    /// Reads one JSON document (RFC 8259, and the `NaN`, `Infinity` and `-Infinity` that Python writes).
+    /// Reads one JSON document (RFC 8259, and the `NaN`, `Infinity` and `-Infinity` that Python
+    /// writes).
     ///
     /// - Parameters:
     ///   - bytes: UTF-8 text.
-    ///   - name: the file, for messages: «config.json: line 3, column 7: expected a value, found '}'».
+    ///   - name: the file, for messages: «config.json: line 3, column 7: expected a value, found
+    ///     '}'».
     package init(parsing bytes: [UInt8], name: String) throws(FormatError) {
         var parser = JSONParser(bytes: bytes, name: name)
         self = try parser.document()
     }
 
-    /// Reads a document that begins at a later line of its file, or in which no key may stand twice.
+    /// Reads a document that begins at a later line of its file, or in which no key may stand
+    /// twice.
     init(
         parsing bytes: [UInt8], name: String, firstLine: Int = 1, refusesDuplicateKeys: Bool
     ) throws(FormatError) {
@@ -20,7 +23,8 @@ extension JSON {
     }
 }
 
-/// A recursive-descent reader over bytes: no `Character`, no allocation but for the values themselves.
+/// A recursive-descent reader over bytes: no `Character`, no allocation but for the values
+/// themselves.
 private struct JSONParser {
     private let bytes: [UInt8]
     private let name: String

@@ -36,8 +36,9 @@ extension JSON {
 
     /// The text in a layout of one's own.
     ///
-    /// Numbers read back to the same bits. NaN and the infinities, which JSON cannot say, become `null`:
-    /// every reader accepts that, and a chart shows a gap. Text outside ASCII is written as it is.
+    /// Numbers read back to the same bits. NaN and the infinities, which JSON cannot say, become
+    /// `null`: every reader accepts that, and a chart shows a gap. Text outside ASCII is written as
+    /// it is.
     package func serialized(_ style: JSONStyle) -> String {
         var writer = JSONWriter(style: style)
         writer.write(self, level: 0)

@@ -121,7 +121,8 @@ private func message(_ text: String) -> String? { message(Array(text.utf8)) }
             object["key2"] = "new"
             #expect(object["key1"] == nil)
             #expect(object["key2"] == "new")
-            #expect(object["key\(count - 1)"] == (count > 3 ? .integer(count - 1) : object["key2"]))
+            let last = count - 1
+            if last > 2 { #expect(object["key\(last)"] == .integer(last)) }
         }
     }
 
