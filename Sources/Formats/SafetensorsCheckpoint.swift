@@ -30,7 +30,8 @@ package struct SafetensorsCheckpoint: Sendable {
             try self.init(directory: directory, indexPath: index)
         } else {
             throw FormatError(
-                "\(directory) holds no weights: there is neither \(Self.fileName) nor \(Self.indexName)"
+                "\(directory) holds no weights: there is neither \(Self.fileName) nor "
+                    + Self.indexName
             )
         }
     }

@@ -29,7 +29,8 @@ struct SafetensorsHeader {
         }
         guard Int(length) <= file.count - 8 else {
             throw FormatError(
-                "\(path) is cut off: its table takes \(length) bytes and only \(file.count - 8) follow"
+                "\(path) is cut off: its table takes \(length) bytes and only "
+                    + "\(file.count - 8) follow"
             )
         }
         dataStart = 8 + Int(length)

@@ -67,8 +67,8 @@ package enum SafetensorsWriter {
             let expected = try byteCount(of: source, path: path)
             guard count == expected else {
                 throw FormatError(
-                    "\(path): tensor \"\(source.name)\": its shape \(source.shape) takes \(expected) "
-                        + "bytes, and \(count) were provided")
+                    "\(path): tensor \"\(source.name)\": its shape \(source.shape) takes "
+                        + "\(expected) bytes, and \(count) were provided")
             }
         }
         try file.commit()
