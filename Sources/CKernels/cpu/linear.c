@@ -1,0 +1,224 @@
+// Products with a weight W [N, K]: forward, and backward by input, weight and bias.
+//
+// Two forms of tile, each written once for any vector width in linear_kernels.inc:
+//
+// Dot tiles (forward). W's rows lie along the reduction, as a checkpoint holds them, so 3 rows of
+// x by 4 rows of W are multiplied lane by lane. The order of summation of an element of y is
+//   lane j of a sum adds k = j, j + L, j + 2L... (L lanes) within one block of K;
+//   at the block's end the lanes are added in a fixed tree (sum_lanes);
+//   the blocks' sums are added in order.
+// Block sizes follow from K alone and every path keeps this order, so **a row of y has the same
+// bits whatever M is**, for any number of threads. Few rows (decoding) read W straight from memory
+// and widen it in registers; many rows (training, prefill) widen four rows of W at a time into the
+// L1 cache and use them for all rows of x, which lie packed in the L2 cache.
+//
+// Outer-product tiles (the backward products, and forward with K <= SHORT_REDUCTION, where adding
+// lanes would cost as much as the products): 6 rows by 2 vectors of columns; each element is one
+// chain of multiply-adds along the reduction, within blocks of OUTER_DEPTH that are added in
+// order. A row's bits do not depend on the number of rows here either.
+//
+// The forms differ from each other in the order of summation, and so in the last bits, as do
+// instruction sets; which form is used depends on K alone.
+//
+// Work is split over threads by tiles of the result, never along a reduction.
+#include "../include/linear.h"
+
+#include "../include/parallel.h"
+#include "isa.h"
+#include "linear_call.h"
+
+#if CK_HAS_X86
+#include <immintrin.h>
+#endif
+
+#define LANES 4
+#define TARGET
+#define NAME(stem) stem##_portable
+#include "linear_kernels.inc"
+#undef LANES
+#undef TARGET
+#undef NAME
+#if CK_HAS_X86
+#define LANES 8
+#define TARGET CK_TARGET_AVX2
+#define NAME(stem) stem##_avx2
+#include "linear_kernels.inc"
+#undef LANES
+#undef TARGET
+#undef NAME
+#define LANES 16
+#define TARGET CK_TARGET_AVX512
+#define NAME(stem) stem##_avx512
+#include "linear_kernels.inc"
+#undef LANES
+#undef TARGET
+#undef NAME
+#endif
+
+enum {
+    SHORT_REDUCTION = 64, // K up to which forward uses outer products
+    FEW_ROWS = 12,        // M up to which W is read straight from memory
+    TASKS_A_THREAD = 4,   // so that threads end at about the same time
+    LEAST_WORK = 1 << 15, // multiply-adds below which a task is not worth handing out
+};
+
+static const linear_kernels *kernels(void) {
+#if CK_HAS_X86
+    switch (ck_isa_in_use()) {
+    case CK_ISA_AVX512: return &kernels_avx512;
+    case CK_ISA_AVX2: return &kernels_avx2;
+    default: break;
+    }
+#endif
+    return &kernels_portable;
+}
+
+// MARK: Splitting
+
+// A result [rows, columns] cut into tiles of at most these sizes.
+typedef struct {
+    long rows, columns, tile_rows, tile_columns, tasks;
+} tiling;
+
+// Halves the tiles, the longer side first and not below the least sizes, until there are enough
+// for all threads or a tile holds no more than the least work.
+static tiling tile(long rows, long columns, long depth, tiling most, tiling least) {
+    tiling t = {rows, columns, ck_min(most.tile_rows, ck_round_up(rows, least.tile_rows)),
+                ck_min(most.tile_columns, ck_round_up(columns, least.tile_columns)), 0};
+    long wanted = ck_threads() == 1 ? 1 : TASKS_A_THREAD * ck_threads();
+    for (;;) {
+        t.tasks = ck_divide_up(rows, t.tile_rows) * ck_divide_up(columns, t.tile_columns);
+        bool small = t.tile_rows * t.tile_columns * depth <= LEAST_WORK;
+        if (t.tasks >= wanted || small) return t;
+        bool rows_split = t.tile_rows > least.tile_rows;
+        bool columns_split = t.tile_columns > least.tile_columns;
+        if (!rows_split && !columns_split) return t;
+        if (columns_split && (t.tile_columns >= t.tile_rows || !rows_split)) {
+            t.tile_columns = ck_round_up(ck_divide_up(t.tile_columns, 2), least.tile_columns);
+        } else {
+            t.tile_rows = ck_round_up(ck_divide_up(t.tile_rows, 2), least.tile_rows);
+        }
+    }
+}
+
+// The task's part of the result; tasks one after another share columns.
+static void part(const tiling *t, long task, long *row, long *row_end, long *column,
+                 long *column_end) {
+    long down = ck_divide_up(t->rows, t->tile_rows);
+    *row = task % down * t->tile_rows;
+    *column = task / down * t->tile_columns;
+    *row_end = ck_min(*row + t->tile_rows, t->rows);
+    *column_end = ck_min(*column + t->tile_columns, t->columns);
+}
+
+typedef struct {
+    const linear_kernels *kernels;
+    const void *call;
+    tiling tiling;
+} linear_job;
+
+static void run_few_rows(void *context, long task) {
+    const linear_job *job = context;
+    long row, row_end, column, column_end;
+    part(&job->tiling, task, &row, &row_end, &column, &column_end);
+    job->kernels->dot_few_rows(job->call, column, column_end);
+}
+
+static void run_dot_tile(void *context, long task) {
+    const linear_job *job = context;
+    long row, row_end, column, column_end;
+    part(&job->tiling, task, &row, &row_end, &column, &column_end);
+    job->kernels->dot_tile(job->call, row, row_end, column, column_end);
+}
+
+static void run_outer_tile(void *context, long task) {
+    const linear_job *job = context;
+    long row, row_end, column, column_end;
+    part(&job->tiling, task, &row, &row_end, &column, &column_end);
+    job->kernels->outer_tile(job->call, row, row_end, column, column_end);
+}
+
+static void run_outer(const outer_call *call) {
+    const linear_kernels *use = kernels();
+    tiling most = {.tile_rows = OUTER_TILE_ROWS, .tile_columns = OUTER_TILE_COLUMNS};
+    tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = 2 * use->lanes};
+    linear_job job = {use, call, tile(call->rows, call->columns, call->depth, most, least)};
+    ck_parallel(job.tiling.tasks, run_outer_tile, &job);
+}
+
+// MARK: Products
+
+void ck_linear_forward(long M, long N, long K, const float *x, long ldx, const void *W,
+                       ck_dtype dtype, const void *bias, ck_dtype bias_dtype, float scale,
+                       int accumulate, float *y, long ldy) {
+    if (M <= 0 || N <= 0) return;
+    linear_output out = {y, ldy, scale, accumulate != 0, bias, bias_dtype};
+    if (K <= SHORT_REDUCTION) {
+        outer_call call = {M, N, K, x, ldx, 1, W, K, dtype, true, out};
+        run_outer(&call);
+        return;
+    }
+    const linear_kernels *use = kernels();
+    dot_call call = {M, N, K, x, ldx, W, dtype, out, nullptr};
+    if (M <= FEW_ROWS) {
+        long rows = ck_round_up(M, DOT_ROWS), padded = ck_round_up(K, use->lanes);
+        float *packed = ck_scratch(0, sizeof(float) * (size_t)(rows * padded));
+        use->pack_x(M, K, x, ldx, packed);
+        call.packed = packed;
+        tiling most = {.tile_rows = FEW_ROWS, .tile_columns = 4096};
+        tiling least = {.tile_rows = FEW_ROWS, .tile_columns = 4 * DOT_COLUMNS};
+        linear_job job = {use, &call, tile(M, N, K, most, least)};
+        ck_parallel(job.tiling.tasks, run_few_rows, &job);
+        return;
+    }
+    tiling most = {.tile_rows = DOT_TILE_ROWS, .tile_columns = DOT_TILE_COLUMNS};
+    tiling least = {.tile_rows = 8 * DOT_ROWS, .tile_columns = 4 * DOT_COLUMNS};
+    linear_job job = {use, &call, tile(M, N, K, most, least)};
+    ck_parallel(job.tiling.tasks, run_dot_tile, &job);
+}
+
+void ck_linear_backward_input(long M, long N, long K, const float *dy, long lddy, const void *W,
+                              ck_dtype dtype, float scale, int accumulate, float *dx, long lddx) {
+    if (M <= 0 || K <= 0) return;
+    outer_call call = {.rows = M, .columns = K, .depth = N, .a = dy, .a_row = lddy, .a_depth = 1,
+                       .b = W, .ldb = K, .dtype = dtype,
+                       .out = {dx, lddx, scale, accumulate != 0, nullptr, CK_F32}};
+    run_outer(&call);
+}
+
+void ck_linear_backward_weight(long M, long N, long K, const float *dy, long lddy, const float *x,
+                               long ldx, float scale, float *dW) {
+    if (N <= 0 || K <= 0) return;
+    outer_call call = {.rows = N, .columns = K, .depth = M, .a = dy, .a_row = 1, .a_depth = lddy,
+                       .b = x, .ldb = ldx, .dtype = CK_F32,
+                       .out = {dW, K, scale, true, nullptr, CK_F32}};
+    run_outer(&call);
+}
+
+// MARK: Bias
+
+typedef struct {
+    long M, N;
+    const float *dy;
+    long lddy;
+    float *dbias;
+} bias_call;
+
+enum { BIAS_COLUMNS = 64 };
+
+// Rows in order, each column a chain of its own.
+static void add_bias_columns(void *context, long task) {
+    const bias_call *call = context;
+    long start = task * BIAS_COLUMNS, count = ck_min(BIAS_COLUMNS, call->N - start);
+    float sums[BIAS_COLUMNS] = {};
+    for (long m = 0; m < call->M; m++) {
+        const float *dy = call->dy + m * call->lddy + start;
+        for (long i = 0; i < count; i++) sums[i] += dy[i];
+    }
+    for (long i = 0; i < count; i++) call->dbias[start + i] += sums[i];
+}
+
+void ck_linear_backward_bias(long M, long N, const float *dy, long lddy, float *dbias) {
+    bias_call call = {M, N, dy, lddy, dbias};
+    ck_parallel(ck_divide_up(N, BIAS_COLUMNS), add_bias_columns, &call);
+}
