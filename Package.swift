@@ -77,7 +77,8 @@ let package = Package(
         tests("TensorsTests", ["Tensors", "CKernels"]),
         // Reference values that several test targets read.
         .target(
-            name: "OracleFixtures", path: "Tests/OracleFixtures", resources: [.copy("oracles")],
+            name: "OracleFixtures", dependencies: ["Formats"], path: "Tests/OracleFixtures",
+            resources: [.copy("oracles")],
             swiftSettings: strict),
         tests("ModelsTests", ["OracleFixtures", "Models", "Tensors", "Formats"]),
         tests("AdaptersTests", ["OracleFixtures", "Adapters", "Models", "Tensors", "Formats"]),

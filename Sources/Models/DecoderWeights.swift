@@ -25,6 +25,8 @@ package struct DecoderWeights {
     package let finalNorm: Tensor
     /// `[V, D]`; the embedding table itself where the config ties them.
     package let head: Tensor
+    /// Every weight once under its checkpoint name, in the order of `names`.
+    package let named: [(name: String, tensor: Tensor)]
 
     /// Asks `tensor` for each weight by its checkpoint name and the shape that the config implies.
     ///
@@ -33,17 +35,24 @@ package struct DecoderWeights {
     package init<Failure: Error>(
         _ config: DecoderConfig, tensor: (_ name: String, _ shape: [Int]) throws(Failure) -> Tensor
     ) throws(Failure) {
+        var named: [(name: String, tensor: Tensor)] = []
+        func next(_ name: String, _ shape: [Int]) throws(Failure) -> Tensor {
+            let weight = try tensor(name, shape)
+            named.append((name, weight))
+            return weight
+        }
         let D = config.hiddenSize
-        embedding = try tensor("model.embed_tokens.weight", [config.vocabularySize, D])
+        embedding = try next("model.embed_tokens.weight", [config.vocabularySize, D])
         var layers: [Layer] = []
         for index in 0..<config.layerCount {
-            layers.append(try Self.layer(index, config, tensor))
+            layers.append(try Self.layer(index, config, next))
         }
         self.layers = layers
-        finalNorm = try tensor("model.norm.weight", [D])
+        finalNorm = try next("model.norm.weight", [D])
         head =
             config.tiesEmbeddings
-            ? embedding : try tensor("lm_head.weight", [config.vocabularySize, D])
+            ? embedding : try next("lm_head.weight", [config.vocabularySize, D])
+        self.named = named
     }
 
     private static func layer<Failure: Error>(

@@ -86,6 +86,26 @@ package struct Tensor {
         unsafe floats.update(from: other.floats, count: count)
     }
 
+    /// Overwrites the elements with bytes as they are stored.
+    package func copy(from source: RawSpan) {
+        precondition(storage.isWritable, "A mapped weight cannot be written.")
+        precondition(source.byteCount == count * dataType.size, "The sizes differ.")
+        unsafe source.withUnsafeBytes { source in
+            guard let start = source.baseAddress else { return }
+            unsafe bytes.copyMemory(from: start, byteCount: source.count)
+        }
+    }
+
+    /// Whether two tensors of one type hold the same bits.
+    package func hasSameBytes(as other: Tensor) -> Bool {
+        guard dataType == other.dataType, count == other.count else { return false }
+        let (ours, theirs) = unsafe (
+            UnsafeRawBufferPointer(start: bytes, count: count * dataType.size),
+            UnsafeRawBufferPointer(start: other.bytes, count: count * dataType.size)
+        )
+        return unsafe ours.elementsEqual(theirs)
+    }
+
     /// Sets every element of an f32 tensor.
     package func fill(_ value: Float) {
         precondition(storage.isWritable, "A mapped weight cannot be written.")
