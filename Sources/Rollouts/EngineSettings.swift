@@ -1,0 +1,73 @@
+import Models
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// How much memory the KV cache may take.
+package enum CacheLimit: Sendable, Equatable {
+    case bytes(Int)
+    /// A share of the machine's physical memory, in (0, 1].
+    case memoryShare(Double)
+
+    /// The limit in bytes on this machine.
+    var byteCount: Int {
+        switch self {
+        case .bytes(let count): count
+        case .memoryShare(let share): Int(Double(ProcessInfo.processInfo.physicalMemory) * share)
+        }
+    }
+}
+
+/// The bounds within which the engine works.
+package struct EngineSettings: Sendable, Equatable {
+    /// Tokens a KV block.
+    package var blockSize = 16
+    /// The most requests that run at once.
+    package var maxSequences = 256
+    /// The most tokens of one forward pass; longer prompts are split over steps.
+    package var maxBatchedTokens = 8192
+    /// The longest prompt and response together, in tokens; `nil` is what the model allows.
+    package var maxModelLength: Int?
+    package var cacheLimit = CacheLimit.memoryShare(0.5)
+    /// Whether requests share the KV blocks of equal prefixes.
+    package var reusesPrefixes = true
+
+    package init() {}
+
+    /// The longest sequence under these settings.
+    ///
+    /// - Throws: `RolloutError` for a bound that is impossible for the model.
+    func validated(for config: DecoderConfig) throws(RolloutError) -> Int {
+        for (name, value) in [
+            ("block size", blockSize), ("number of sequences", maxSequences),
+            ("number of batched tokens", maxBatchedTokens),
+        ] where value < 1 {
+            throw RolloutError("The engine's \(name) is \(value); it must be at least 1.")
+        }
+        if case .memoryShare(let share) = cacheLimit, !(share > 0 && share <= 1) {
+            throw RolloutError("The cache's share of memory is \(share); it must be in (0, 1].")
+        }
+        let length = maxModelLength ?? config.maxPositions
+        guard length >= 2, length <= config.maxPositions else {
+            throw RolloutError(
+                "The longest sequence is set to \(length) tokens; it must be between 2 and the "
+                    + "model's \(config.maxPositions).")
+        }
+        return length
+    }
+
+    /// Blocks of the whole model that fit the cache's limit.
+    func blockLimit(for config: DecoderConfig) throws(RolloutError) -> Int {
+        let bytes = KVCache.bytesPerBlock(config, blockSize: blockSize)
+        let count = min(cacheLimit.byteCount / bytes, Int(Int32.max) / blockSize)
+        guard count >= 1 else {
+            throw RolloutError(
+                "The KV cache may take \(cacheLimit.byteCount) bytes; one block of \(blockSize) "
+                    + "tokens takes \(bytes).")
+        }
+        return count
+    }
+}
