@@ -1,0 +1,195 @@
+package import Models
+import Tensors
+
+/// Serves requests from one base model with continuous batching over a paged KV cache.
+///
+/// What a request gets depends on its prompt, settings, id and adapter alone, not on what shares
+/// its steps. The engine belongs to the thread that runs the model.
+package final class RolloutEngine {
+    package let settings: EngineSettings
+    /// The longest prompt and response together, in tokens.
+    package let maxModelLength: Int
+    private let runner: Runner
+    private let checks: RequestChecks
+    private let blockLimit: Int
+    private var scheduler: Scheduler
+    private var cache: KVCache?
+    private var adapters: [String: EngineAdapter] = [:]
+    /// The requests under way.
+    private var requestIDs: Set<UInt64> = []
+    /// Whether requests came since the cache was last measured against them.
+    private var hasNewRequests = false
+
+    /// An engine without requests; the cache is allocated when the first ones run.
+    ///
+    /// - Throws: `RolloutError` for settings that are impossible for the model.
+    package init(model: Decoder, settings: EngineSettings) throws(RolloutError) {
+        self.settings = settings
+        maxModelLength = try settings.validated(for: model.config)
+        blockLimit = try settings.blockLimit(for: model.config)
+        runner = Runner(decoder: model)
+        checks = RequestChecks(
+            vocabularySize: model.config.vocabularySize, maxModelLength: maxModelLength,
+            blockSize: settings.blockSize, blockLimit: blockLimit)
+        scheduler = Scheduler(
+            maxSequences: settings.maxSequences, maxBatchedTokens: settings.maxBatchedTokens,
+            reusesPrefixes: settings.reusesPrefixes,
+            pool: BlockPool(capacity: 0, blockSize: settings.blockSize))
+    }
+
+    /// Requests that have not ended.
+    package var requestCount: Int { scheduler.requestCount }
+    /// What the engine has done since it was made.
+    package var counts: ScheduleCounts { scheduler.counts }
+    /// Blocks that the cache has room for now.
+    package var cacheBlockCount: Int { scheduler.pool.capacity }
+
+    /// Makes an adapter known, in place of an earlier version of the same name.
+    ///
+    /// - Throws: `RolloutError` while requests of the earlier version are under way.
+    package func register(_ adapter: EngineAdapter) throws(RolloutError) {
+        let name = adapter.identity.name
+        let isInUse = scheduler.contains { $0.adapter?.name == name }
+        guard !isInUse || adapters[name]?.identity == adapter.identity else {
+            throw RolloutError(
+                "The adapter '\(name)' cannot become version \(adapter.identity.version) while "
+                    + "requests of its present version are under way.")
+        }
+        adapters[name] = adapter
+    }
+
+    /// Adds a request behind all others.
+    ///
+    /// - Throws: `RolloutError` when it cannot be served; nothing has changed then.
+    package func submit(_ request: RolloutRequest) throws(RolloutError) {
+        try checks.check(request)
+        var version: AdapterVersion?
+        if let name = request.adapter {
+            guard let adapter = adapters[name] else {
+                throw RolloutError(
+                    "Request \(request.id) names the adapter '\(name)', which is not registered.")
+            }
+            version = adapter.identity
+        }
+        guard requestIDs.insert(request.id).inserted else {
+            throw RolloutError("Request \(request.id) is under way already; ids must differ.")
+        }
+        scheduler.submit(
+            ActiveRequest(request, adapter: version, maxModelLength: maxModelLength))
+        hasNewRequests = true
+    }
+
+    /// Runs the model once, and returns the responses that this ended.
+    ///
+    /// - Throws: `RolloutError` when logits are not numbers; all requests are dropped then.
+    package func step() throws(RolloutError) -> [Completion] {
+        guard requestCount > 0 else { return [] }
+        let cache = fittedCache()
+        let scheduled = scheduler.schedule()
+        do throws(RolloutError) {
+            let choices = try runner.run(
+                scheduled, of: scheduler.running, cache: cache, adapters: adapters)
+            let completions = scheduler.commit(scheduled, choices)
+            for completion in completions { requestIDs.remove(completion.requestID) }
+            return completions
+        } catch {
+            cancelAll()
+            throw error
+        }
+    }
+
+    /// Drops a request.
+    ///
+    /// - Returns: whether one with this id was under way.
+    @discardableResult
+    package func cancel(_ id: UInt64) -> Bool {
+        requestIDs.remove(id)
+        return scheduler.cancel(id: id)
+    }
+
+    /// Drops all requests.
+    package func cancelAll() {
+        scheduler.cancelAll()
+        requestIDs.removeAll()
+    }
+
+    /// Gives the cache's memory back to the system, and forgets all cached prefixes. Requests
+    /// under way go on later with the tokens that they have.
+    package func releaseCache() {
+        replaceCache(blocks: 0)
+        hasNewRequests = true
+        MemoryPool.shared.releaseUnused()
+    }
+
+    /// Serves `requests` to their end.
+    ///
+    /// - Parameters:
+    ///   - adapter: what all of them run with; none for the base model.
+    ///   - onCompletion: called with each response when it ends, while others go on.
+    /// - Returns: the responses in the order of `requests`.
+    /// - Throws: `RolloutError`, or what `onCompletion` throws; no request is left under way.
+    package func generate(
+        _ requests: [RolloutRequest], adapter: EngineAdapter? = nil,
+        onCompletion: (Completion) throws -> Void = { _ in }
+    ) throws -> [Completion] {
+        guard requestCount == 0 else {
+            throw RolloutError(
+                "A batch cannot be generated while \(requestCount) requests are under way.")
+        }
+        if let adapter { try register(adapter) }
+        var completions: [UInt64: Completion] = [:]
+        do {
+            for request in requests { try submit(request, under: adapter?.identity.name) }
+            while requestCount > 0 {
+                for completion in try step() {
+                    completions[completion.requestID] = completion
+                    try onCompletion(completion)
+                }
+            }
+        } catch {
+            cancelAll()
+            throw error
+        }
+        return requests.compactMap { completions[$0.id] }
+    }
+
+    private func submit(
+        _ request: RolloutRequest, under adapter: String?
+    ) throws(RolloutError) {
+        guard request.adapter == nil || request.adapter == adapter else {
+            throw RolloutError(
+                "Request \(request.id) names the adapter '\(request.adapter ?? "")', but its "
+                    + "batch runs with \(adapter.map { "'\($0)'" } ?? "the base model").")
+        }
+        var request = request
+        request.adapter = adapter
+        try submit(request)
+    }
+
+    /// The cache, first made larger if the requests can use more blocks than it has.
+    private func fittedCache() -> KVCache {
+        let capacity = scheduler.pool.capacity
+        if hasNewRequests {
+            hasNewRequests = false
+            let wanted = min(scheduler.wantedBlockCount, blockLimit)
+            if wanted > capacity {
+                // Running requests lose their blocks and are computed anew, so a cache that grows
+                // under them grows by at least half to make that rare.
+                let isBusy = !scheduler.running.isEmpty
+                let roomy = isBusy ? min(capacity + capacity / 2, blockLimit) : 0
+                replaceCache(blocks: max(wanted, roomy))
+            }
+        }
+        guard let cache else { preconditionFailure("Requests run without a cache.") }
+        return cache
+    }
+
+    private func replaceCache(blocks: Int) {
+        scheduler.replacePool(BlockPool(capacity: blocks, blockSize: settings.blockSize))
+        cache = nil
+        if blocks > 0 {
+            cache = KVCache(
+                runner.decoder.config, blocks: blocks, blockSize: settings.blockSize)
+        }
+    }
+}
