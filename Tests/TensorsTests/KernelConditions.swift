@@ -64,10 +64,11 @@ struct RandomNumbers {
     }
 }
 
-/// The largest |actual - expected| as a share of the largest |expected|; NaN if any actual is NaN.
-func worstError(_ actual: [Float], _ expected: [Double]) -> Double {
+/// The largest |actual - expected| as a share of the largest |expected|, or of `size` if that is
+/// larger; NaN if any actual is NaN.
+func worstError(_ actual: [Float], _ expected: [Double], size: Double = 0) -> Double {
     guard actual.count == expected.count else { return .infinity }
-    var largest = Double.leastNormalMagnitude, worst = 0.0
+    var largest = max(size, .leastNormalMagnitude), worst = 0.0
     for (a, e) in zip(actual, expected) {
         largest = max(largest, abs(e))
         let error = abs(Double(a) - e)

@@ -1,0 +1,301 @@
+// Attention over packed sequences, forward and backward, by blocks of query rows and keys
+// (attention_block.h has the arithmetic and the order of every sum).
+//
+// Forward: a task is one block of query rows of one kv head of one sequence.
+//
+// Backward: a task is a chunk of query tokens of one kv head of one sequence. It goes over its
+// blocks of rows, and for each over the keys they see, once: scores and their gradient are
+// computed anew, dq is finished on the spot, and dk and dv are summed in a buffer of the chunk's
+// own over the keys the chunk sees. A second pass adds the chunks' buffers in order. Chunks depend
+// on the sequence's length alone, so the result is the same for any number of threads.
+#include "../include/attention.h"
+
+#include <string.h>
+
+#include "../include/parallel.h"
+#include "attention_block.h"
+#include "isa.h"
+
+enum { SMALLEST_CHUNK = 256, MOST_CHUNKS = 8 };
+
+typedef struct {
+    long S, H, K, D, group, width, window;
+    float scale;
+    const int32_t *starts;
+    const float *q, *k, *v, *out, *dout, *lse;
+    float *result, *lse_result, *dq, *dk, *dv;
+    const ck_block_kernels *kernels;
+    const long *first_task;  // [S + 1]
+    const long *first_float; // [tasks + 1], of each chunk's buffer
+    float *partials;         // the chunks' buffers, dk [keys, width] before dv
+} attention;
+
+// MARK: Query rows
+
+// Row r of a block that begins at `row` of a sequence at `start`: its token and head.
+typedef struct {
+    long token, head;
+} row_place;
+
+CK_INLINE row_place place_of(const attention *a, long start, long kv_head, long row) {
+    return (row_place){start + row / a->group, kv_head * a->group + row % a->group};
+}
+
+CK_INLINE long place_offset(const attention *a, row_place place) {
+    return (place.token * a->H + place.head) * a->D;
+}
+
+static void load_queries(const attention *a, const ck_query_rows *rows, long start, long kv_head,
+                         long row) {
+    for (long r = 0; r < rows->rows; r++) {
+        const float *restrict q = a->q + place_offset(a, place_of(a, start, kv_head, row + r));
+        float *restrict scaled = rows->q + r * a->D;
+        for (long d = 0; d < a->D; d++) scaled[d] = q[d] * a->scale;
+        rows->positions[r] = (int32_t)((row + r) / a->group);
+    }
+}
+
+// MARK: Forward
+
+static long row_blocks(const attention *a, long s) {
+    return ck_divide_up((a->starts[s + 1] - a->starts[s]) * a->group, CK_ROW_BLOCK);
+}
+
+static void forward_task(void *context, long task) {
+    const attention *a = context;
+    long s = ck_sequence_of_task(a->S, a->first_task, task), within = task - a->first_task[s];
+    long start = a->starts[s], tokens = a->starts[s + 1] - start, kv_head = within % a->K;
+    // The last block sees the most keys and comes first, so that the threads end together.
+    long row = (row_blocks(a, s) - 1 - within / a->K) * CK_ROW_BLOCK;
+    long count = ck_min(CK_ROW_BLOCK, tokens * a->group - row);
+    ck_query_rows rows = ck_query_rows_make(count, a->D, a->window);
+    load_queries(a, &rows, start, kv_head, row);
+    long offset = (start * a->K + kv_head) * a->D;
+    ck_key_source source = {.keys = a->k + offset, .values = a->v + offset,
+                            .stride = a->K * a->D};
+    ck_attend(a->kernels, &rows, &source);
+    for (long r = 0; r < count; r++) {
+        row_place place = place_of(a, start, kv_head, row + r);
+        float lse = ck_query_row_finish(&rows, r, a->result + place_offset(a, place));
+        if (a->lse_result != nullptr) a->lse_result[place.token * a->H + place.head] = lse;
+    }
+}
+
+void ck_attention_forward(long S, const int32_t *starts, long H, long K, long D, const float *q,
+                          const float *k, const float *v, float scale, long window, float *out,
+                          float *lse) {
+    attention a = {.S = S, .H = H, .K = K, .D = D, .group = H / K, .window = window,
+                   .scale = scale, .starts = starts, .q = q, .k = k, .v = v, .result = out,
+                   .lse_result = lse, .kernels = ck_block_kernels_in_use()};
+    long *first = ck_scratch(4, (size_t)(S + 1) * sizeof(long));
+    a.first_task = first;
+    first[0] = 0;
+    for (long s = 0; s < S; s++) first[s + 1] = first[s] + row_blocks(&a, s) * K;
+    ck_parallel(first[S], forward_task, &a);
+}
+
+// MARK: Backward
+
+// How many query tokens of a sequence make a chunk: a whole number of key blocks.
+static long chunk_tokens(long tokens) {
+    long size = ck_max(SMALLEST_CHUNK, ck_divide_up(tokens, MOST_CHUNKS));
+    return ck_round_up(size, CK_KEY_BLOCK);
+}
+
+// A chunk of query tokens and the keys it sees, in tokens of its sequence.
+typedef struct {
+    long s, kv_head, start, index, size, begin, end, first_key;
+} chunk;
+
+static chunk chunk_at(const attention *a, long s, long kv_head, long index) {
+    long start = a->starts[s], tokens = a->starts[s + 1] - start, size = chunk_tokens(tokens);
+    long begin = index * size;
+    return (chunk){s, kv_head, start, index, size, begin, ck_min(begin + size, tokens),
+                   ck_first_key(begin, a->window)};
+}
+
+static long chunk_count(const attention *a, long s) {
+    long tokens = a->starts[s + 1] - a->starts[s];
+    return ck_divide_up(tokens, chunk_tokens(tokens));
+}
+
+// Chunks are numbered by sequence, then from the last chunk (which sees the most keys) to the
+// first, then by kv head.
+static long task_of(const attention *a, long s, long kv_head, long index) {
+    return a->first_task[s] + (chunk_count(a, s) - 1 - index) * a->K + kv_head;
+}
+
+static chunk chunk_of_task(const attention *a, long task) {
+    long s = ck_sequence_of_task(a->S, a->first_task, task), within = task - a->first_task[s];
+    return chunk_at(a, s, within % a->K, chunk_count(a, s) - 1 - within / a->K);
+}
+
+// What one block of query rows needs besides ck_query_rows.
+typedef struct {
+    float *slopes;         // [rows, CK_KEY_BLOCK]
+    float *dout;           // [rows, width]
+    float *q;              // [rows, width], scaled
+    float *values;         // [D, CK_KEY_BLOCK], transposed
+    float *keys;           // [CK_KEY_BLOCK, width]
+    float *lse, *delta;    // [rows]
+} gradient_rows;
+
+static gradient_rows gradient_rows_make(long rows, long D, long width) {
+    long sizes[] = {rows * CK_KEY_BLOCK, rows * width, rows * width, CK_KEY_BLOCK * width,
+                    D * CK_KEY_BLOCK, rows, rows};
+    float *parts[sizeof sizes / sizeof *sizes];
+    long total = 0, count = sizeof sizes / sizeof *sizes;
+    for (long i = 0; i < count; i++) total += ck_round_up(sizes[i], CK_LANES);
+    float *next = ck_scratch(6, (size_t)total * sizeof(float));
+    for (long i = 0; i < count; i++) {
+        parts[i] = next;
+        next += ck_round_up(sizes[i], CK_LANES);
+    }
+    return (gradient_rows){.slopes = parts[0], .dout = parts[1], .q = parts[2], .keys = parts[3],
+                           .values = parts[4], .lse = parts[5], .delta = parts[6]};
+}
+
+CK_INLINE void copy_padded(const float *restrict source, long D, long width,
+                           float *restrict destination) {
+    memcpy(destination, source, (size_t)D * sizeof(float));
+    for (long d = D; d < width; d++) destination[d] = 0;
+}
+
+static void load_gradients(const attention *a, const ck_query_rows *rows, const gradient_rows *g,
+                           const chunk *c, long row) {
+#pragma clang fp reassociate(on) contract(fast)
+    for (long r = 0; r < rows->rows; r++) {
+        row_place place = place_of(a, c->start, c->kv_head, row + r);
+        const float *restrict dout = a->dout + place_offset(a, place);
+        const float *restrict out = a->out + place_offset(a, place);
+        float delta = 0;
+        for (long d = 0; d < a->D; d++) delta += dout[d] * out[d];
+        g->delta[r] = delta;
+        g->lse[r] = a->lse[place.token * a->H + place.head];
+        copy_padded(dout, a->D, a->width, g->dout + r * a->width);
+        copy_padded(rows->q + r * a->D, a->D, a->width, g->q + r * a->width);
+    }
+}
+
+// One block of query rows against one block of `count` keys.
+static void backward_block(const attention *a, const ck_query_rows *rows, const gradient_rows *g,
+                           const chunk *c, long first_key, long count, float *dk, float *dv) {
+    const ck_block_kernels *kernels = a->kernels;
+    ck_row_range seeing = ck_rows_seeing(rows->rows, rows->positions, a->window, first_key);
+    long active = seeing.end - seeing.begin, stride = a->K * a->D, width = a->width;
+    if (active == 0) return;
+    long offset = ((c->start + first_key) * a->K + c->kv_head) * a->D;
+    const float *k = a->k + offset;
+    ck_transpose_block(kernels, count, a->D, k, stride, rows->keys);
+    ck_transpose_block(kernels, count, a->D, a->v + offset, stride, g->values);
+    // scores = q . k and slopes = dout . v, then probabilities and the scores' gradient
+    float *scores = rows->scores + seeing.begin * CK_KEY_BLOCK;
+    float *slopes = g->slopes + seeing.begin * CK_KEY_BLOCK;
+    const float *q = g->q + seeing.begin * width, *dout = g->dout + seeing.begin * width;
+    ck_product dots = {.rows = active, .columns = CK_KEY_BLOCK, .depth = a->D, .a = q,
+                       .a_row = width, .a_column = 1, .b = rows->keys, .ldb = CK_KEY_BLOCK,
+                       .c = scores, .ldc = CK_KEY_BLOCK};
+    kernels->multiply(&dots);
+    dots.a = dout, dots.b = g->values, dots.c = slopes;
+    kernels->multiply(&dots);
+    ck_score_gradient gradient = {seeing.begin, seeing.end, first_key, a->window,
+                                  rows->positions, g->lse, g->delta, rows->scores, g->slopes};
+    kernels->gradient(&gradient);
+    // dv += p^T . dout and dk += ds^T . q
+    ck_product sums = {.rows = count, .columns = width, .depth = active, .a = scores, .a_row = 1,
+                       .a_column = CK_KEY_BLOCK, .b = dout, .ldb = width, .c = dv, .ldc = width,
+                       .accumulate = 1};
+    kernels->multiply(&sums);
+    sums.a = slopes, sums.b = q, sums.c = dk;
+    kernels->multiply(&sums);
+    // dq += ds . k
+    if (width != a->D) {
+        for (long n = 0; n < count; n++) {
+            copy_padded(k + n * stride, a->D, width, g->keys + n * width);
+        }
+        k = g->keys, stride = width;
+    }
+    ck_product queries = {.rows = active, .columns = width, .depth = count, .a = slopes,
+                          .a_row = CK_KEY_BLOCK, .a_column = 1, .b = k, .ldb = stride,
+                          .c = rows->out + seeing.begin * width, .ldc = width, .accumulate = 1};
+    kernels->multiply(&queries);
+}
+
+static void backward_task(void *context, long task) {
+    const attention *a = context;
+    chunk c = chunk_of_task(a, task);
+    long keys = c.end - c.first_key, width = a->width;
+    float *dk = a->partials + a->first_float[task], *dv = dk + keys * width;
+    memset(dk, 0, (size_t)(2 * keys * width) * sizeof(float));
+    long last_row = c.end * a->group;
+    for (long row = c.begin * a->group; row < last_row; row += CK_ROW_BLOCK) {
+        long count = ck_min(CK_ROW_BLOCK, last_row - row);
+        ck_query_rows rows = ck_query_rows_make(count, a->D, a->window);
+        gradient_rows g = gradient_rows_make(count, a->D, width);
+        load_queries(a, &rows, c.start, c.kv_head, row);
+        load_gradients(a, &rows, &g, &c, row);
+        memset(rows.out, 0, (size_t)(count * width) * sizeof(float));
+        long seen = rows.positions[count - 1] + 1;
+        for (long key = ck_first_key(rows.positions[0], a->window); key < seen;
+             key += CK_KEY_BLOCK) {
+            long offset = (key - c.first_key) * width;
+            backward_block(a, &rows, &g, &c, key, ck_min(CK_KEY_BLOCK, seen - key), dk + offset,
+                           dv + offset);
+        }
+        for (long r = 0; r < count; r++) {
+            long offset = place_offset(a, place_of(a, c.start, c.kv_head, row + r));
+            const float *restrict sum = rows.out + r * width;
+            float *restrict dq = a->dq + offset;
+            for (long d = 0; d < a->D; d++) dq[d] = sum[d] * a->scale;
+        }
+    }
+}
+
+// Adds, for the keys of one chunk, what each chunk of queries that sees them has summed.
+static void reduce_task(void *context, long task) {
+    const attention *a = context;
+    chunk own = chunk_of_task(a, task);
+    long count = chunk_count(a, own.s), width = a->width;
+    for (long index = own.index; index < count; index++) {
+        chunk other = chunk_at(a, own.s, own.kv_head, index);
+        const float *dk = a->partials + a->first_float[task_of(a, own.s, own.kv_head, index)];
+        const float *dv = dk + (other.end - other.first_key) * width;
+        for (long key = own.begin; key < own.end; key++) {
+            long offset = ((own.start + key) * a->K + own.kv_head) * a->D;
+            long from = (key - other.first_key) * width;
+            float *restrict key_sum = a->dk + offset, *restrict value_sum = a->dv + offset;
+            if (index == own.index) {
+                memcpy(key_sum, dk + from, (size_t)a->D * sizeof(float));
+                memcpy(value_sum, dv + from, (size_t)a->D * sizeof(float));
+            } else if (key >= other.first_key) {
+                for (long d = 0; d < a->D; d++) key_sum[d] += dk[from + d];
+                for (long d = 0; d < a->D; d++) value_sum[d] += dv[from + d];
+            }
+        }
+    }
+}
+
+void ck_attention_backward(long S, const int32_t *starts, long H, long K, long D,
+                           const float *dout, const float *q, const float *k, const float *v,
+                           const float *out, const float *lse, float scale, long window,
+                           float *dq, float *dk, float *dv) {
+    attention a = {.S = S, .H = H, .K = K, .D = D, .group = H / K,
+                   .width = ck_round_up(D, CK_LANES), .window = window, .scale = scale,
+                   .starts = starts, .q = q, .k = k, .v = v, .out = out, .dout = dout, .lse = lse,
+                   .dq = dq, .dk = dk, .dv = dv, .kernels = ck_block_kernels_in_use()};
+    long tasks = 0;
+    for (long s = 0; s < S; s++) tasks += chunk_count(&a, s) * K;
+    long *first = ck_scratch(4, (size_t)(S + 1 + tasks + 1) * sizeof(long));
+    long *first_float = first + S + 1;
+    a.first_task = first, a.first_float = first_float;
+    first[0] = 0;
+    for (long s = 0; s < S; s++) first[s + 1] = first[s] + chunk_count(&a, s) * K;
+    first_float[0] = 0;
+    for (long task = 0; task < tasks; task++) {
+        chunk c = chunk_of_task(&a, task);
+        first_float[task + 1] = first_float[task] + 2 * (c.end - c.first_key) * a.width;
+    }
+    a.partials = ck_scratch(7, (size_t)first_float[tasks] * sizeof(float));
+    ck_parallel(tasks, backward_task, &a);
+    ck_parallel(tasks, reduce_task, &a);
+}

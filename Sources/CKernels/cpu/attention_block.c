@@ -1,0 +1,355 @@
+// See attention_block.h. The product of two blocks is computed in tiles of up to 6 rows by 16
+// columns (32 with AVX-512) whose sums stay in registers over the whole depth.
+#include "attention_block.h"
+
+#include <math.h>
+
+#include "../include/parallel.h"
+#include "isa.h"
+#include "vector_math.h"
+
+typedef float v4 __attribute__((vector_size(16), aligned(4)));
+typedef float v8 __attribute__((vector_size(32), aligned(4)));
+typedef float v16 __attribute__((vector_size(64), aligned(4)));
+
+enum { MOST_ROWS = 6, MOST_VECTORS = 2 };
+
+// MARK: Product
+
+// `rows` and `vectors` are constants once inlined, so that `sum` is registers.
+CK_INLINE void multiply_tile(const long rows, const long vectors, const ck_product *p,
+                             const float *a, const float *b, float *c) {
+    const long a_row = p->a_row, a_column = p->a_column, ldb = p->ldb, ldc = p->ldc;
+    v16 sum[MOST_ROWS][MOST_VECTORS];
+    CK_UNROLL for (long i = 0; i < rows; i++) {
+        CK_UNROLL for (long j = 0; j < vectors; j++) {
+            if (p->accumulate) {
+                sum[i][j] = *(const v16 *)(c + i * ldc + j * CK_LANES);
+            } else {
+                sum[i][j] = (v16){0};
+            }
+        }
+    }
+    for (long k = p->depth; k > 0; k--) {
+        v16 column[MOST_VECTORS];
+        CK_UNROLL for (long j = 0; j < vectors; j++) column[j] = *(const v16 *)(b + j * CK_LANES);
+        CK_UNROLL for (long i = 0; i < rows; i++) {
+            CK_UNROLL for (long j = 0; j < vectors; j++) sum[i][j] += a[i * a_row] * column[j];
+        }
+        a += a_column;
+        b += ldb;
+    }
+    CK_UNROLL for (long i = 0; i < rows; i++) {
+        CK_UNROLL for (long j = 0; j < vectors; j++) {
+            *(v16 *)(c + i * ldc + j * CK_LANES) = sum[i][j];
+        }
+    }
+}
+
+CK_INLINE void multiply_columns(const long rows, const long vectors, const ck_product *p,
+                                const float *a, float *c) {
+    long j = 0;
+    for (; j + vectors * CK_LANES <= p->columns; j += vectors * CK_LANES) {
+        multiply_tile(rows, vectors, p, a, p->b + j, c + j);
+    }
+    if (vectors > 1) {
+        for (; j < p->columns; j += CK_LANES) multiply_tile(rows, 1, p, a, p->b + j, c + j);
+    }
+}
+
+// The rows are shared evenly among the fewest tiles: 7 are 4 + 3 and not 6 + 1.
+CK_INLINE void multiply(const long tile_rows, const long vectors, const ck_product *p) {
+    long tiles = ck_divide_up(p->rows, tile_rows), row = 0;
+    for (long tile = 0; tile < tiles; tile++) {
+        long rows = (p->rows - row + tiles - tile - 1) / (tiles - tile);
+        const float *a = p->a + row * p->a_row;
+        float *c = p->c + row * p->ldc;
+        switch (rows) {
+        case 6: multiply_columns(6, vectors, p, a, c); break;
+        case 5: multiply_columns(5, vectors, p, a, c); break;
+        case 4: multiply_columns(4, vectors, p, a, c); break;
+        case 3: multiply_columns(3, vectors, p, a, c); break;
+        case 2: multiply_columns(2, vectors, p, a, c); break;
+        default: multiply_columns(1, vectors, p, a, c); break;
+        }
+        row += rows;
+    }
+}
+
+// MARK: Transposition
+
+// 8 rows by 4 columns: halves of 4 rows side by side, then 4 x 4 within each half.
+CK_INLINE void transpose_8x4(const float *rows, long stride, float *out) {
+    v8 pair[4];
+    CK_UNROLL for (long i = 0; i < 4; i++) {
+        v4 low = *(const v4 *)(rows + i * stride), high = *(const v4 *)(rows + (i + 4) * stride);
+        pair[i] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+    }
+    v8 a = __builtin_shufflevector(pair[0], pair[1], 0, 8, 1, 9, 4, 12, 5, 13);
+    v8 b = __builtin_shufflevector(pair[0], pair[1], 2, 10, 3, 11, 6, 14, 7, 15);
+    v8 c = __builtin_shufflevector(pair[2], pair[3], 0, 8, 1, 9, 4, 12, 5, 13);
+    v8 d = __builtin_shufflevector(pair[2], pair[3], 2, 10, 3, 11, 6, 14, 7, 15);
+    *(v8 *)(out + 0 * CK_KEY_BLOCK) = __builtin_shufflevector(a, c, 0, 1, 8, 9, 4, 5, 12, 13);
+    *(v8 *)(out + 1 * CK_KEY_BLOCK) = __builtin_shufflevector(a, c, 2, 3, 10, 11, 6, 7, 14, 15);
+    *(v8 *)(out + 2 * CK_KEY_BLOCK) = __builtin_shufflevector(b, d, 0, 1, 8, 9, 4, 5, 12, 13);
+    *(v8 *)(out + 3 * CK_KEY_BLOCK) = __builtin_shufflevector(b, d, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+
+CK_INLINE void transpose(long count, long D, const float *rows, long stride, float *out) {
+    long n = 0;
+    for (; n + 8 <= count; n += 8) {
+        const float *source = rows + n * stride;
+        long d = 0;
+        for (; d + 4 <= D; d += 4) transpose_8x4(source + d, stride, out + d * CK_KEY_BLOCK + n);
+        for (; d < D; d++) {
+            for (long i = 0; i < 8; i++) out[d * CK_KEY_BLOCK + n + i] = source[i * stride + d];
+        }
+    }
+    for (; n < count; n++) {
+        for (long d = 0; d < D; d++) out[d * CK_KEY_BLOCK + n] = rows[n * stride + d];
+    }
+}
+
+// MARK: Softmax
+
+// Puts `value` where a row at `position` does not see the key.
+CK_INLINE void mask_row(float *row, float value, long position, long window, long first_key) {
+    int32_t last = (int32_t)ck_min(position - first_key, CK_KEY_BLOCK);
+    int32_t first = window > 0 ? (int32_t)ck_max(position - window + 1 - first_key, 0) : 0;
+    if (first == 0 && last >= CK_KEY_BLOCK - 1) return;
+    for (int32_t n = 0; n < CK_KEY_BLOCK; n++) row[n] = n < first || n > last ? value : row[n];
+}
+
+CK_INLINE void softmax(const ck_query_rows *rows, long begin, long end, long first_key) {
+    const long width = rows->width;
+    for (long r = begin; r < end; r++) {
+        float *restrict row = rows->scores + r * CK_KEY_BLOCK;
+        mask_row(row, -INFINITY, rows->positions[r], rows->window, first_key);
+        v16 larger = __builtin_elementwise_max(*(v16 *)row, *(v16 *)(row + CK_LANES));
+        float before = rows->maximum[r];
+        float maximum = __builtin_elementwise_max(before, __builtin_reduce_max(larger));
+        for (long n = 0; n < CK_KEY_BLOCK; n++) row[n] = ck_exp(row[n] - maximum);
+        v16 *sum = (v16 *)(rows->sums + r * CK_LANES);
+        v16 added = *(v16 *)row + *(v16 *)(row + CK_LANES);
+        if (maximum == before) { // the factor below would be 1
+            *sum += added;
+            continue;
+        }
+        float factor = ck_exp(before - maximum), *restrict out = rows->out + r * width;
+        *sum = *sum * factor + added;
+        for (long d = 0; d < width; d++) out[d] *= factor;
+        rows->maximum[r] = maximum;
+    }
+}
+
+CK_INLINE void gradient(const ck_score_gradient *g) {
+    for (long r = g->begin; r < g->end; r++) {
+        float *restrict row = g->scores + r * CK_KEY_BLOCK;
+        float *restrict slope = g->slopes + r * CK_KEY_BLOCK;
+        float lse = g->lse[r], delta = g->delta[r];
+        for (long n = 0; n < CK_KEY_BLOCK; n++) {
+            float p = ck_exp(row[n] - lse);
+            row[n] = p;
+            slope[n] = p * (slope[n] - delta);
+        }
+        mask_row(row, 0, g->positions[r], g->window, g->first_key);
+        mask_row(slope, 0, g->positions[r], g->window, g->first_key);
+    }
+}
+
+// MARK: Instruction sets
+
+#define BLOCK_KERNELS(isa, target, tile_rows, vectors)                                             \
+    target static void multiply_##isa(const ck_product *p) { multiply(tile_rows, vectors, p); }    \
+    target static void transpose_##isa(long count, long D, const float *rows, long stride,         \
+                                       float *out) {                                               \
+        transpose(count, D, rows, stride, out);                                                    \
+    }                                                                                              \
+    target static void softmax_##isa(const ck_query_rows *rows, long begin, long end,              \
+                                     long first_key) {                                             \
+        softmax(rows, begin, end, first_key);                                                      \
+    }                                                                                              \
+    target static void gradient_##isa(const ck_score_gradient *g) { gradient(g); }                 \
+    static const ck_block_kernels kernels_##isa = {multiply_##isa, transpose_##isa, softmax_##isa, \
+                                                   gradient_##isa};
+
+#if CK_HAS_X86
+BLOCK_KERNELS(portable, , 3, 1)
+BLOCK_KERNELS(avx2, CK_TARGET_AVX2, 6, 1)
+BLOCK_KERNELS(avx512, CK_TARGET_AVX512, 6, 2)
+#else
+BLOCK_KERNELS(portable, , 6, 1)
+#endif
+
+const ck_block_kernels *ck_block_kernels_in_use(void) {
+    switch (ck_isa_in_use()) {
+#if CK_HAS_X86
+    case CK_ISA_AVX512: return &kernels_avx512;
+    case CK_ISA_AVX2: return &kernels_avx2;
+#endif
+    default: return &kernels_portable;
+    }
+}
+
+// MARK: Attending
+
+ck_query_rows ck_query_rows_make(long rows, long D, long window) {
+    long width = ck_round_up(D, CK_LANES);
+    long sizes[] = {rows * CK_KEY_BLOCK, rows * width,  rows * CK_LANES,     rows * D, rows,
+                    rows,                D * CK_KEY_BLOCK, CK_KEY_BLOCK * width};
+    float *parts[sizeof sizes / sizeof *sizes];
+    long total = 0, count = sizeof sizes / sizeof *sizes;
+    for (long i = 0; i < count; i++) total += ck_round_up(sizes[i], CK_LANES);
+    float *next = ck_scratch(5, (size_t)total * sizeof(float));
+    for (long i = 0; i < count; i++) {
+        parts[i] = next;
+        next += ck_round_up(sizes[i], CK_LANES);
+    }
+    return (ck_query_rows){.rows = rows, .D = D, .width = width, .window = window,
+                           .scores = parts[0], .out = parts[1], .sums = parts[2], .q = parts[3],
+                           .maximum = parts[4], .positions = (int32_t *)parts[5],
+                           .keys = parts[6], .values = parts[7]};
+}
+
+long ck_first_key(long position, long window) {
+    long first = window > 0 ? ck_max(0, position - window + 1) : 0;
+    return first / CK_KEY_BLOCK * CK_KEY_BLOCK;
+}
+
+ck_row_range ck_rows_seeing(long rows, const int32_t *positions, long window, long first_key) {
+    long begin = 0, end = rows;
+    while (begin < rows && positions[begin] < first_key) begin++;
+    if (window > 0) {
+        while (end > begin && positions[end - 1] - window + 1 >= first_key + CK_KEY_BLOCK) end--;
+    }
+    return (ck_row_range){begin, end};
+}
+
+void ck_transpose_block(const ck_block_kernels *kernels, long count, long D, const float *rows,
+                        long stride, float *out) {
+    if (count < CK_KEY_BLOCK) memset(out, 0, (size_t)(D * CK_KEY_BLOCK) * sizeof(float));
+    kernels->transpose(count, D, rows, stride, out);
+}
+
+// The keys first ..< first + count as pieces that lie at one stride.
+typedef struct {
+    const float *keys, *values;
+    long count;
+} key_run;
+
+static long key_runs(const ck_key_source *source, long first, long count, key_run *runs) {
+    if (source->table == nullptr) {
+        long offset = first * source->stride;
+        runs[0] = (key_run){source->keys + offset, source->values + offset, count};
+        return 1;
+    }
+    long made = 0;
+    while (count > 0) {
+        long within = first % source->block_size, size = source->block_size - within;
+        long offset = source->table[first / source->block_size] * source->block_stride +
+                      within * source->stride;
+        runs[made] = (key_run){source->keys + offset, source->values + offset, ck_min(size, count)};
+        first += runs[made].count;
+        count -= runs[made].count;
+        made++;
+    }
+    return made;
+}
+
+// out[begin ..< end] += probabilities . values of the keys at `column` and on.
+static void add_values(const ck_block_kernels *kernels, const ck_query_rows *rows,
+                       ck_row_range seeing, long column, const key_run *run, long stride) {
+    const float *values = run->values;
+    if (rows->width != rows->D) {
+        for (long n = 0; n < run->count; n++) {
+            float *padded = rows->values + n * rows->width;
+            memcpy(padded, values + n * stride, (size_t)rows->D * sizeof(float));
+            for (long d = rows->D; d < rows->width; d++) padded[d] = 0;
+        }
+        values = rows->values;
+        stride = rows->width;
+    }
+    ck_product product = {
+        .rows = seeing.end - seeing.begin,
+        .columns = rows->width,
+        .depth = run->count,
+        .a = rows->scores + seeing.begin * CK_KEY_BLOCK + column,
+        .a_row = CK_KEY_BLOCK,
+        .a_column = 1,
+        .b = values,
+        .ldb = stride,
+        .c = rows->out + seeing.begin * rows->width,
+        .ldc = rows->width,
+        .accumulate = 1,
+    };
+    kernels->multiply(&product);
+}
+
+static void attend_block(const ck_block_kernels *kernels, const ck_query_rows *rows,
+                         const ck_key_source *source, long first_key, long count) {
+    ck_row_range seeing = ck_rows_seeing(rows->rows, rows->positions, rows->window, first_key);
+    if (seeing.begin == seeing.end) return;
+    key_run runs[CK_KEY_BLOCK];
+    long run_count = key_runs(source, first_key, count, runs), column = 0;
+    if (count < CK_KEY_BLOCK) {
+        memset(rows->keys, 0, (size_t)(rows->D * CK_KEY_BLOCK) * sizeof(float));
+    }
+    for (long i = 0; i < run_count; i++) {
+        kernels->transpose(runs[i].count, rows->D, runs[i].keys, source->stride,
+                           rows->keys + column);
+        column += runs[i].count;
+    }
+    ck_product scores = {
+        .rows = seeing.end - seeing.begin,
+        .columns = CK_KEY_BLOCK,
+        .depth = rows->D,
+        .a = rows->q + seeing.begin * rows->D,
+        .a_row = rows->D,
+        .a_column = 1,
+        .b = rows->keys,
+        .ldb = CK_KEY_BLOCK,
+        .c = rows->scores + seeing.begin * CK_KEY_BLOCK,
+        .ldc = CK_KEY_BLOCK,
+    };
+    kernels->multiply(&scores);
+    kernels->softmax(rows, seeing.begin, seeing.end, first_key);
+    column = 0;
+    for (long i = 0; i < run_count; i++) {
+        add_values(kernels, rows, seeing, column, &runs[i], source->stride);
+        column += runs[i].count;
+    }
+}
+
+void ck_attend(const ck_block_kernels *kernels, const ck_query_rows *rows,
+               const ck_key_source *source) {
+    memset(rows->out, 0, (size_t)(rows->rows * rows->width) * sizeof(float));
+    memset(rows->sums, 0, (size_t)(rows->rows * CK_LANES) * sizeof(float));
+    for (long r = 0; r < rows->rows; r++) rows->maximum[r] = -INFINITY;
+    long keys = rows->positions[rows->rows - 1] + 1;
+    for (long first = ck_first_key(rows->positions[0], rows->window); first < keys;
+         first += CK_KEY_BLOCK) {
+        attend_block(kernels, rows, source, first, ck_min(CK_KEY_BLOCK, keys - first));
+    }
+}
+
+float ck_query_row_finish(const ck_query_rows *rows, long r, float *destination) {
+    const float *sums = rows->sums + r * CK_LANES, *out = rows->out + r * rows->width;
+    float sum = 0;
+    for (long i = 0; i < CK_LANES; i++) sum += sums[i];
+    float inverse = 1 / sum;
+    for (long d = 0; d < rows->D; d++) destination[d] = out[d] * inverse;
+    return rows->maximum[r] + logf(sum);
+}
+
+long ck_sequence_of_task(long S, const long *first, long task) {
+    long low = 0, high = S - 1;
+    while (low < high) {
+        long middle = (low + high + 1) / 2;
+        if (first[middle] <= task) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return low;
+}
