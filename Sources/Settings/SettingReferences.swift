@@ -1,4 +1,5 @@
-/// Follows the references in a value: `${a.b}`, `${oc.env:NAME,default}`, `${oc.select:a.b,default}`.
+/// Follows the references in a value: `${a.b}`, `${.sibling}`, `${..name}` one level further up,
+/// `${oc.env:NAME,default}` and `${oc.select:a.b,default}`.
 ///
 /// A reference is followed when the value is read, so it may name a key that a later file or
 /// argument sets. References that lead back to themselves are an error.
@@ -12,6 +13,8 @@ struct SettingReferences {
     /// The keys that references led to.
     private(set) var visited: [String] = []
     private var open: [String] = []
+    /// The names that lead to the value being resolved, for references such as `${.sibling}`.
+    private var location: [String] = []
 
     /// Prepares to follow the references of values of one tree.
     init(
@@ -30,8 +33,11 @@ struct SettingReferences {
             let circle = (open + [key]).map { "'\($0)'" }.joined(separator: " to ")
             throw SettingsError("References go in a circle: \(circle) (\(node.origin)).")
         }
+        let outer = location
         open.append(key)
+        location = key.split(separator: ".").map(String.init)
         let resolved = try resolve(node)
+        location = outer
         open.removeLast()
         return resolved
     }
@@ -46,7 +52,11 @@ struct SettingReferences {
             return SettingNode(.list(resolved), node.origin)
         case .map(let map):
             var resolved = SettingMap()
-            for (name, value) in map.entries { resolved[name] = try resolve(value) }
+            for (name, value) in map.entries {
+                location.append(name)
+                resolved[name] = try resolve(value)
+                location.removeLast()
+            }
             return SettingNode(.map(resolved), node.origin)
         }
     }
@@ -115,7 +125,10 @@ struct SettingReferences {
         }
     }
 
-    private mutating func setting(_ key: String) throws(SettingsError) -> SettingNode? {
+    private mutating func setting(_ name: String) throws(SettingsError) -> SettingNode? {
+        let levels = name.prefix { $0 == "." }.count
+        let above = levels > 0 ? location.dropLast(levels) : []
+        let key = (above + [String(name.dropFirst(levels))]).joined(separator: ".")
         guard let node = tree.root.node(at: key.split(separator: ".").map(String.init)) else {
             return declaredValue(key)
         }

@@ -67,6 +67,13 @@ extension SettingsReader {
         try read(key, .choice(names), default: value, help)
     }
 
+    /// One of several names, or null, which stands for "not set".
+    package func optionalChoice(_ key: String, of names: [String], _ help: String)
+        throws(SettingsError) -> String?
+    {
+        try readOptional(key, .choice(names), default: nil, help)
+    }
+
     /// One of the cases of an enumeration, by their raw values.
     package func choice<Choice: CaseIterable & RawRepresentable<String>>(
         _ key: String, default value: Choice, _ help: String
@@ -139,15 +146,16 @@ extension SettingsReader {
         try readMap(key, .number(limits), help)
     }
 
-    /// Any value at all, with its references followed; nil when null or not given.
-    package func value(_ key: String, type: String, _ help: String) throws(SettingsError)
-        -> SettingNode?
-    {
+    /// Any value at all, with its references followed; nil when null.
+    package func value(
+        _ key: String, type: String, default value: SettingScalar = .null, _ help: String
+    ) throws(SettingsError) -> SettingNode? {
         let node = try given(key)
+        let found = node ?? SettingNode(value)
         declare(
-            key, type: type, defaultValue: SettingNode(SettingScalar.null), help: help,
-            value: node ?? SettingNode(SettingScalar.null), origin: node?.origin)
-        return node.flatMap { $0.isNull ? nil : $0 }
+            key, type: type, defaultValue: SettingNode(value), help: help, value: found,
+            origin: node?.origin)
+        return found.isNull ? nil : found
     }
 
     // MARK: The one way all of them go

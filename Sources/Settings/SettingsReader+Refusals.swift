@@ -14,7 +14,12 @@ extension SettingsReader {
         for key in keys { ignored(key, because: reason) }
     }
 
-    /// Declares a key that only some values of can be met; throws when another one was given.
+    /// Adds one sentence to what is shown at the start of the run.
+    package func note(_ sentence: String) {
+        record.notices.append(sentence)
+    }
+
+    /// Declares a key of which only some values can be met; throws when another one was given.
     ///
     /// Null, an empty list and an empty map are fine when `allowed` has null.
     package func unsupported(_ key: String, allowed: [SettingScalar], because reason: String)

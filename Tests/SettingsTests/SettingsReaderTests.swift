@@ -120,6 +120,15 @@ struct SettingsReaderTests {
         try reader.finish()
     }
 
+    @Test("references with leading dots start from the value's own place")
+    func relativeReferences() throws {
+        let reader = try reader(
+            "a.b.x=1", "a.b.y=${.x}", "a.z=2", "a.b.w=${..z}", "m={p: 3, q: ${.p}}")
+        #expect(try reader.int("a.b.y", default: 0, "Y.") == 1)
+        #expect(try reader.int("a.b.w", default: 0, "W.") == 2)
+        #expect(try reader.integerMap("m", "M.") == ["p": 3, "q": 3])
+    }
+
     @Test("references in a circle, to nothing, or of another kind are errors")
     func brokenReferences() throws {
         let reader = try reader(

@@ -1,0 +1,119 @@
+package import Objectives
+import Settings
+
+/// How the policy is updated: the keys `actor_rollout_ref.actor.*`.
+package struct ActorSettings: Sendable {
+    /// Prompts in a mini-batch, each with all its responses; one optimizer update each.
+    package let miniBatchSize: Int
+    /// How many samples are computed at once.
+    package let microBatch: MicroBatchSettings
+    /// How often a step's samples are gone through.
+    package let epochs: Int
+    /// Whether samples are shuffled before they are cut into mini-batches.
+    package let shuffle: Bool
+    /// Seed of that shuffling.
+    package let shuffleSeed: Int
+    /// The loss.
+    package let loss: PolicyLossSettings
+    /// Whether the entropy is computed as a metric where the loss does not need it.
+    package let calculatesEntropy: Bool
+    /// The optimizer; its `gradientClip` is `grad_clip`.
+    package let optimizer: OptimizerSettings
+    /// What checkpoints hold.
+    package let checkpoint: CheckpointSettings
+
+    /// Reads `actor_rollout_ref.actor.*`.
+    init(_ reader: SettingsReader, trainBatchSize: Int) throws(SettingsError) {
+        miniBatchSize = try reader.int(
+            "ppo_mini_batch_size", default: min(256, trainBatchSize), in: .atLeast(1),
+            "Prompts in a mini-batch; 256, or all of a smaller step, unless set.")
+        microBatch = try MicroBatchSettings(reader, .update)
+        epochs = try reader.int(
+            "ppo_epochs", default: 1, in: .atLeast(1),
+            "How often a step's samples are gone through.")
+        shuffle = try reader.bool(
+            "shuffle", default: false, "Shuffle samples before they are cut into mini-batches.")
+        shuffleSeed = try reader.int(
+            "data_loader_seed", default: 42, "Seed of the shuffling of samples.")
+        loss = try PolicyLossSettings(reader)
+        calculatesEntropy = try reader.bool(
+            "calculate_entropy", default: false, "Compute the entropy as a metric.")
+        optimizer = try Self.optimizer(reader)
+        checkpoint = try CheckpointSettings(reader.scope("checkpoint"))
+        try Self.declareOthers(reader)
+    }
+
+    /// verl has the clipping norm in two places; when both are given they must agree.
+    private static func optimizer(_ reader: SettingsReader) throws(SettingsError)
+        -> OptimizerSettings
+    {
+        let optimizer = try OptimizerSettings(reader.scope("optim"))
+        let clip = try reader.double(
+            "grad_clip", default: optimizer.gradientClip, in: .above(0),
+            "Gradients of a larger global norm are scaled down to this one.")
+        if clip == optimizer.gradientClip { return optimizer }
+        guard reader.isGiven("optim.clip_grad") else {
+            return try OptimizerSettings(
+                reader.scope("optim"),
+                defaults: OptimizerSettings.Defaults(gradientClip: clip))
+        }
+        throw reader.conflict(
+            ["grad_clip", "optim.clip_grad"], "both clip the same gradient, so set only one")
+    }
+
+    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        try reader.unsupported(
+            "ppo_micro_batch_size", allowed: [nil],
+            because: "verl has given it up; write ppo_micro_batch_size_per_gpu")
+        reader.ignored(
+            ["strategy", "fsdp_config", "megatron", "veomni", "torchtitan"],
+            because: "one process holds the one copy of the weights: nothing to shard or offload")
+        reader.ignored(
+            ["use_remove_padding", "use_prefix_grouper"],
+            because: "samples are always laid end to end without padding")
+        reader.ignored(
+            [
+                "use_fused_kernels", "entropy_from_logits_with_chunking", "entropy_checkpointing",
+                "sum_pi_squared_checkpointing", "use_torch_compile",
+            ],
+            because: "the output head is fused and never holds all logits")
+        reader.ignored(
+            ["profiler", "load_weight", "freeze_vision_tower", "rollout_n"],
+            because: "it belongs to the inner workings of verl")
+        try reader.unsupported(
+            "ulysses_sequence_parallel_size", allowed: [1], because: "there is one device")
+        try reader.unsupported(
+            "calculate_sum_pi_squared", allowed: [false],
+            because: "no advantage estimator here needs it yet")
+        try reader.unsupported(
+            "router_replay.mode", allowed: ["disabled", nil],
+            because: "mixture-of-experts models are not supported yet")
+    }
+}
+
+/// What a checkpoint holds: the keys `...checkpoint.*`.
+package struct CheckpointSettings: Sendable {
+    /// Whether the adapter (or, without one, the model) is saved.
+    package let savesModel: Bool
+    /// Whether the optimizer's state is saved, without which a run cannot go on exactly.
+    package let savesOptimizer: Bool
+    /// Whether random state and the position in the data are saved.
+    package let savesExtra: Bool
+
+    /// Reads the keys of a `checkpoint` group.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        let names = ["model", "optimizer", "extra"]
+        let contents = try reader.choices(
+            "save_contents", default: names, of: names, "What a checkpoint holds.")
+        savesModel = contents.contains("model")
+        savesOptimizer = contents.contains("optimizer")
+        savesExtra = contents.contains("extra")
+        guard savesModel else {
+            throw reader.invalid("save_contents", "a checkpoint without 'model' is of no use")
+        }
+        reader.ignored("load_contents", because: "all that a checkpoint holds is loaded")
+        reader.ignored("async_save", because: "an adapter is saved in a moment")
+        reader.ignored("save_lora_only", because: "the frozen base model is never saved again")
+        reader.ignored("mbridge_config", because: "it belongs to Megatron")
+    }
+}

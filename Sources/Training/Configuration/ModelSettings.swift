@@ -1,0 +1,49 @@
+import Settings
+
+/// The model that is trained: the keys `actor_rollout_ref.model.*`.
+package struct ModelSettings: Sendable {
+    /// Folder of a checkpoint in Hugging Face layout.
+    package let path: String
+    /// Folder with the tokenizer; the checkpoint's own unless set.
+    package let tokenizerPath: String
+    /// A chat template that replaces the tokenizer's; nil keeps that one.
+    package let customChatTemplate: String?
+    /// Whether a block's activations are computed again in the backward pass rather than kept.
+    package let gradientCheckpointing: Bool
+    /// The adapter.
+    package let lora: LoRASettings
+
+    /// Reads `actor_rollout_ref.model.*`.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        path = try reader.requiredPath("path", "Folder of a checkpoint in Hugging Face layout.")
+        tokenizerPath =
+            try reader.optionalPath(
+                "tokenizer_path", "Folder of the tokenizer; null for the model's own.") ?? path
+        customChatTemplate = try reader.optionalString(
+            "custom_chat_template", "Chat template (Jinja) to use instead of the tokenizer's.")
+        gradientCheckpointing = try reader.bool(
+            "enable_gradient_checkpointing", default: true,
+            "Compute a block's activations again in the backward pass: less memory, more time.")
+        lora = try LoRASettings(reader)
+        try Self.declareOthers(reader)
+    }
+
+    /// The keys of a model group that are the same for RL and for supervised fine-tuning.
+    static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        reader.ignored("use_shm", because: "the checkpoint is mapped from its own files")
+        reader.ignored("trust_remote_code", because: "code of a checkpoint is never run")
+        reader.ignored(
+            "use_remove_padding", because: "samples are always laid end to end without padding")
+        reader.ignored(
+            ["use_liger", "use_fused_kernels", "fused_kernel_options"],
+            because: "norms, activations and the output head are always fused")
+        reader.ignored("tiled_mlp", because: "memory of the MLP is bounded by the micro-batch")
+        reader.ignored(
+            "enable_activation_offload", because: "there is no other memory to move them to")
+        try reader.unsupported(
+            "external_lib", allowed: [nil], because: "Python modules cannot be loaded")
+        try reader.unsupported(
+            "override_config", allowed: [nil],
+            because: "the model is built as its config.json says; change that file")
+    }
+}

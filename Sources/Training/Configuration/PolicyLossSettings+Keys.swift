@@ -1,0 +1,80 @@
+import Objectives
+import Settings
+
+extension PolicyLossSettings {
+    /// Reads the actor's loss from `actor_rollout_ref.actor.*`.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        let clip = try reader.double(
+            "clip_ratio", default: 0.2, in: .between(0, 1),
+            "Clip range of the ratio, where clip_ratio_low and _high are not set.")
+        let low = try reader.double(
+            "clip_ratio_low", default: clip, in: .between(0, 1), "Lower clip range of the ratio.")
+        let high = try reader.double(
+            "clip_ratio_high", default: clip, in: .atLeast(0), "Upper clip range of the ratio.")
+        let dual = try reader.double(
+            "clip_ratio_c", default: 3, in: .above(1),
+            "Bound of the ratio where the advantage is negative (dual clip).")
+        let mode = try reader.choice(
+            "policy_loss.loss_mode", default: "vanilla", of: PolicyLossMode.all.map(\.name),
+            "The policy loss.")
+        let aggregation = try reader.choice(
+            "loss_agg_mode", default: LossAggregation.tokenMean, "How token losses become one.")
+        let scale = try reader.optionalDouble(
+            "loss_scale_factor", in: .above(0),
+            "Divisor of seq-mean-token-sum-norm; null for data.max_response_length.")
+        let entropy = try reader.double(
+            "entropy_coeff", default: 0, "Weight of the entropy bonus in the loss.")
+        let useKL = try reader.bool(
+            "use_kl_loss", default: false, "Add the KL to the reference model to the loss.")
+        let coefficient = try reader.double(
+            "kl_loss_coef", default: 0.001, "Weight of the KL in the loss.")
+        let estimator = try reader.choice(
+            "kl_loss_type", default: "low_var_kl", of: KLEstimator.names,
+            "How the KL is estimated from single tokens.")
+        let constants = try Self.constants(reader)
+        do throws(ObjectiveError) {
+            try self.init(
+                mode: PolicyLossMode(named: mode), clipLow: low, clipHigh: high, clipC: dual,
+                aggregation: aggregation, lossScaleFactor: scale, entropyCoefficient: entropy,
+                useKLLoss: useKL, klCoefficient: coefficient,
+                klEstimator: KLEstimator(named: estimator), constants: constants)
+        } catch {
+            throw SettingsError("'\(reader.prefix)': \(error)")
+        }
+    }
+}
+
+extension PolicyLossSettings {
+    /// The constants of single losses; their ranges are checked where the losses are defined.
+    private static func constants(_ reader: SettingsReader) throws(SettingsError)
+        -> PolicyLossConstants
+    {
+        var constants = PolicyLossConstants()
+        constants.tauPositive = try reader.double(
+            "tau_pos", default: constants.tauPositive, in: .above(0),
+            "Temperature of sapo where the advantage is positive.")
+        constants.tauNegative = try reader.double(
+            "tau_neg", default: constants.tauNegative, in: .above(0),
+            "Temperature of sapo where the advantage is negative.")
+        let loss = reader.scope("policy_loss")
+        constants.clipCovRatio = try loss.double(
+            "clip_cov_ratio", default: constants.clipCovRatio, in: .above(0, upTo: 1),
+            "Share of tokens that clip_cov takes out.")
+        constants.clipCovLowerBound = try loss.double(
+            "clip_cov_lb", default: constants.clipCovLowerBound,
+            "Lowest covariance that clip_cov takes out.")
+        constants.clipCovUpperBound = try loss.double(
+            "clip_cov_ub", default: constants.clipCovUpperBound,
+            "Highest covariance that clip_cov takes out.")
+        constants.klCovRatio = try loss.double(
+            "kl_cov_ratio", default: constants.klCovRatio, in: .above(0, upTo: 1),
+            "Share of tokens that kl_cov penalises.")
+        constants.klCovCoefficient = try loss.double(
+            "ppo_kl_coef", default: constants.klCovCoefficient, in: .atLeast(0),
+            "Weight of the penalty of kl_cov.")
+        constants.droBeta = try loss.double(
+            "dro_beta", default: constants.droBeta, in: .above(0),
+            "Weight of the quadratic term of dro.")
+        return constants
+    }
+}

@@ -1,0 +1,91 @@
+package import Formats
+import Rewards
+import Settings
+
+/// How responses are scored: `custom_reward_function.*`, `reward.*` and `reward_model.*`.
+package struct RewardSettings: Sendable {
+    /// A reward that is built in, by name; `auto` chooses by each row's `data_source`.
+    package let function: String
+    /// The user's own function; it takes the place of `function`.
+    package let custom: CustomReward?
+    /// Longest time that one score may take, in seconds.
+    package let timeLimit: Double
+
+    /// Names of the rewards that are built in.
+    package static let functions = ["auto"] + RewardRule.all.map(\.name)
+
+    /// A reward that the user wrote.
+    package struct CustomReward: Sendable {
+        /// A Python file, or an executable that answers JSON lines.
+        package let path: String
+        /// The function in that Python file.
+        package let name: String
+        /// What the function is given besides the sample.
+        package let arguments: JSONObject
+    }
+
+    /// Reads the three groups from the root of the configuration.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        function = try reader.choice(
+            "reward.function", default: "auto", of: Self.functions,
+            "Built-in reward; auto chooses by each row's data_source.")
+        timeLimit = try reader.double(
+            "reward.time_limit", default: 60, in: .above(0),
+            "Longest time that one score may take, in seconds.")
+        custom = try Self.custom(reader)
+        if custom != nil, function != "auto" {
+            throw reader.conflict(
+                ["reward.function", "custom_reward_function.path"],
+                "both say how to score, so keep one")
+        }
+        try reader.unsupported(
+            "reward_model.reward_manager", allowed: ["naive"],
+            because: "each response is scored on its own")
+        try Self.declareOthers(reader)
+    }
+
+    /// verl has moved the group below `reward`; both places are read.
+    private static func custom(_ reader: SettingsReader) throws(SettingsError) -> CustomReward? {
+        var found: CustomReward?
+        for group in ["reward.custom_reward_function", "custom_reward_function"] {
+            let scope = reader.scope(group)
+            let path = try scope.optionalPath(
+                "path", "Your own reward: a Python file, or an executable that answers JSON lines.")
+            let name = try scope.string(
+                "name", default: "compute_score", "The function in that Python file.")
+            let arguments = try scope.jsonObject(
+                "reward_kwargs", "What the function is given besides the sample.")
+            guard let path else { continue }
+            if found != nil {
+                throw reader.conflict(
+                    ["reward.custom_reward_function.path", "custom_reward_function.path"],
+                    "both are the same setting, so keep one")
+            }
+            found = CustomReward(path: path, name: name, arguments: arguments)
+        }
+        return found
+    }
+
+    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        for group in ["reward_model", "reward.reward_model"] {
+            try reader.unsupported(
+                "\(group).enable", allowed: [false, nil],
+                because: "a reward is a function; reward models are not there yet")
+        }
+        try reader.unsupported(
+            "reward.reward_manager.name", allowed: ["naive"],
+            because: "each response is scored on its own")
+        for key in ["reward_model.sandbox_fusion.url", "reward.sandbox_fusion.url"] {
+            try reader.unsupported(
+                key, allowed: [nil], because: "no built-in reward runs code; write your own")
+        }
+        reader.ignored(
+            ["reward_model.launch_reward_fn_async", "reward.num_workers"],
+            because: "responses are always scored while others are still decoded")
+        reader.ignored(
+            ["reward_model", "reward.reward_model", "reward.reward_manager", "sandbox_fusion"],
+            because: "a reward is a function; reward models are not there yet")
+        reader.ignored(
+            "reward.sandbox_fusion", because: "no built-in reward runs code; write your own")
+    }
+}

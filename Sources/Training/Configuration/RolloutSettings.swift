@@ -1,0 +1,172 @@
+import Settings
+
+/// How tokens are drawn.
+package struct SamplingSettings: Sendable, Equatable {
+    /// Divides the logits; 0 takes the likeliest token always.
+    package let temperature: Double
+    /// Draw from the likeliest so many tokens only; nil for all.
+    package let topK: Int?
+    /// Draw from the likeliest tokens that together have this probability.
+    package let topP: Double
+    /// Responses to each prompt.
+    package let responseCount: Int
+
+    /// Whether nothing is left to chance.
+    package var isGreedy: Bool { temperature == 0 }
+}
+
+/// How responses are generated: the keys `actor_rollout_ref.rollout.*`.
+package struct RolloutSettings: Sendable {
+    /// How the responses that are learned from are drawn; `responseCount` is the group size.
+    package let sampling: SamplingSettings
+    /// How the responses of a validation are drawn.
+    package let validationSampling: SamplingSettings
+    /// Whether a response goes on after an end-of-sequence token.
+    package let ignoreEOS: Bool
+    /// Most sequences that are decoded at once.
+    package let maxSequences: Int
+    /// Most tokens that one forward pass of the engine computes.
+    package let maxBatchedTokens: Int
+    /// Longest prompt with response; nil for max_prompt_length + max_response_length.
+    package let maxModelLength: Int?
+    /// Seed of the sampling.
+    package let seed: Int
+    /// How many samples are computed at once when log-probabilities are computed anew.
+    package let logProbabilityMicroBatch: MicroBatchSettings
+
+    /// Reads `actor_rollout_ref.rollout.*`.
+    init(_ reader: SettingsReader, actor: MicroBatchSettings, defaultSeed: Int)
+        throws(SettingsError)
+    {
+        sampling = try Self.sampling(reader)
+        validationSampling = try Self.validationSampling(reader.scope("val_kwargs"))
+        ignoreEOS = try reader.bool(
+            "ignore_eos", default: false, "Go on after an end-of-sequence token.")
+        maxSequences = try reader.int(
+            "max_num_seqs", default: 256, in: .atLeast(1),
+            "Most sequences that are decoded at once.")
+        maxBatchedTokens = try reader.int(
+            "max_num_batched_tokens", default: 8192, in: .atLeast(1),
+            "Most tokens that one forward pass of the engine computes.")
+        maxModelLength = try reader.optionalInt(
+            "max_model_len", in: .atLeast(2),
+            "Longest prompt with response; null for the sum of both limits of data.")
+        seed =
+            try reader.optionalInt("seed", "Seed of the sampling; null for trainer.seed.")
+            ?? defaultSeed
+        logProbabilityMicroBatch = try MicroBatchSettings(
+            reader, .logProbabilities, inherited: actor)
+        Self.declareEngine(reader)
+        try Self.declareOthers(reader)
+    }
+
+    private static func sampling(_ reader: SettingsReader) throws(SettingsError) -> SamplingSettings
+    {
+        try reader.unsupported(
+            "do_sample", allowed: [true],
+            because: "without sampling all responses of a group are the same")
+        return SamplingSettings(
+            temperature: try reader.double(
+                "temperature", default: 1, in: .above(0),
+                "Divides the logits; the higher, the more varied."),
+            topK: try reader.topK(), topP: try reader.topP(),
+            responseCount: try reader.int(
+                "n", default: 1, in: .atLeast(1), "Responses to each prompt, which form a group."))
+    }
+
+    private static func validationSampling(_ reader: SettingsReader) throws(SettingsError)
+        -> SamplingSettings
+    {
+        let temperature = try reader.double(
+            "temperature", default: 0, in: .atLeast(0),
+            "Divides the logits in validation, where do_sample is true.")
+        let samples = try reader.bool(
+            "do_sample", default: false, "Draw validation responses by chance; false is greedy.")
+        let sampling = SamplingSettings(
+            temperature: samples ? temperature : 0, topK: try reader.topK(),
+            topP: try reader.topP(),
+            responseCount: try reader.int(
+                "n", default: 1, in: .atLeast(1), "Responses to each validation prompt."))
+        if samples, temperature == 0 {
+            throw reader.conflict(
+                ["do_sample", "temperature"], "sampling needs a temperature above 0")
+        }
+        if sampling.isGreedy, sampling.responseCount > 1 {
+            throw reader.conflict(
+                ["n", "do_sample"],
+                "greedy responses are all the same, so set n to 1 or do_sample to true")
+        }
+        return sampling
+    }
+
+    /// Settings of the engines that verl drives, which have nothing to set here.
+    private static func declareEngine(_ reader: SettingsReader) {
+        reader.ignored(["name", "mode"], because: "Lorikeet has its own engine")
+        reader.ignored(
+            [
+                "engine_kwargs", "disable_log_stats", "prometheus", "trace", "profiler", "agent",
+                "skip_tokenizer_init",
+            ],
+            because: "it belongs to engines that verl drives")
+        reader.ignored(
+            [
+                "free_cache_engine", "load_format", "layered_summon", "multi_stage_wake_up",
+                "checkpoint_engine", "update_weights_bucket_megabytes", "enable_sleep_mode",
+            ],
+            because: "rollouts and training share one copy of the weights: nothing to synchronise")
+        reader.ignored(
+            ["enforce_eager", "cudagraph_capture_sizes", "gpu_memory_utilization"],
+            because: "there is no GPU to set it for")
+        reader.ignored("dtype", because: "weights keep the type of the checkpoint")
+        reader.ignored(
+            [
+                "tensor_model_parallel_size", "data_parallel_size", "expert_parallel_size",
+                "pipeline_model_parallel_size",
+            ],
+            because: "one process holds the whole model")
+        reader.ignored(
+            "enable_prefix_caching", because: "a group's prompt is always computed once")
+        reader.ignored(
+            "enable_chunked_prefill", because: "prompts are cut to fit max_num_batched_tokens")
+        reader.ignored("calculate_log_probs", because: "they are always kept")
+        reader.ignored("limit_images", because: "models here read text only")
+        reader.ignored("skip_dump_dir", because: "rollouts are never skipped")
+    }
+
+    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        try reader.unsupported(
+            "multi_turn.enable", allowed: [false], because: "a rollout is one prompt, one response")
+        reader.ignored("multi_turn", because: "a rollout is one prompt, one response")
+        try reader.unsupported(
+            "logprobs_mode", allowed: ["processed_logprobs"],
+            because: "log-probabilities are those under the sampled distribution")
+        try reader.unsupported(
+            "over_sample_rate", allowed: [0, 0.0], because: "every response is waited for")
+        try reader.unsupported(
+            "skip_rollout", allowed: [false], because: "rollouts are never taken from a file")
+        try reader.unsupported("quantization", allowed: [nil], because: "it is not there yet")
+        try reader.unsupported(
+            "enable_rollout_routing_replay", allowed: [false],
+            because: "mixture-of-experts models are not supported yet")
+        try reader.unsupported(
+            "log_prob_micro_batch_size", allowed: [nil],
+            because: "verl has given it up; write log_prob_micro_batch_size_per_gpu")
+    }
+}
+
+extension SettingsReader {
+    /// `top_k`, where -1 stands for all tokens.
+    fileprivate func topK() throws(SettingsError) -> Int? {
+        let count = try int(
+            "top_k", default: -1, in: .atLeast(1).or(-1),
+            "Draw from the likeliest so many tokens only; -1 for all.")
+        return count == -1 ? nil : count
+    }
+
+    /// `top_p`, where 1 stands for all tokens.
+    fileprivate func topP() throws(SettingsError) -> Double {
+        try double(
+            "top_p", default: 1, in: .above(0, upTo: 1),
+            "Draw from the likeliest tokens that together have this probability.")
+    }
+}

@@ -1,0 +1,113 @@
+package import Settings
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// All settings of supervised fine-tuning, read once under the names of verl's SFT trainer.
+package struct SFTSettings: Sendable {
+    package let model: SFTModelSettings
+    package let data: SFTDataSettings
+    package let optimizer: OptimizerSettings
+    package let trainer: SFTTrainerSettings
+    /// The configuration in force, defaults included, and what is to be said about it.
+    package let report: SettingsReport
+
+    /// Reads a command's arguments: files and `key=value` overrides.
+    ///
+    /// - Throws: one sentence that names the key, what was found, where, and what would be right.
+    package static func load(
+        arguments: [String],
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws(SettingsError) -> SFTSettings {
+        try SFTSettings(
+            SettingsReader(try SettingsTree.load(arguments: arguments, environment: environment)))
+    }
+
+    /// Reads every key, then refuses those that were given but do not exist.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        model = try SFTModelSettings(reader.scope("model"))
+        data = try SFTDataSettings(reader.scope("data"))
+        optimizer = try Self.optimizer(reader.scope("optim"))
+        trainer = try SFTTrainerSettings(reader.scope("trainer"))
+        try Self.declareOthers(reader)
+        if data.validationFiles.isEmpty, trainer.validationInterval != nil {
+            throw reader.conflict(
+                ["trainer.test_freq", "data.val_files"],
+                "validation needs data.val_files=FILE.jsonl")
+        }
+        try reader.finish()
+        report = SettingsReport(reader)
+    }
+
+    private static func optimizer(_ reader: SettingsReader) throws(SettingsError)
+        -> OptimizerSettings
+    {
+        let ratio = try reader.optionalDouble(
+            "warmup_steps_ratio", in: .between(0, 1), "An earlier name of lr_warmup_steps_ratio.")
+        let optimizer = try OptimizerSettings(
+            reader,
+            defaults: OptimizerSettings.Defaults(
+                learningRate: 1e-5, betas: [0.9, 0.95], schedule: .cosine,
+                warmupRatio: ratio ?? 0.1))
+        if let ratio, ratio != optimizer.warmupRatio {
+            throw reader.conflict(
+                ["warmup_steps_ratio", "lr_warmup_steps_ratio"],
+                "both mean the warm-up, so keep one")
+        }
+        return optimizer
+    }
+
+    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        try reader.unsupported(
+            "ulysses_sequence_parallel_size", allowed: [1], because: "there is one device")
+        reader.ignored(
+            "use_remove_padding", because: "samples are always laid end to end without padding")
+        reader.ignored(
+            ["hydra", "engine", "profiler"], because: "it belongs to the inner workings of verl")
+    }
+}
+
+/// The model of supervised fine-tuning: the keys `model.*`.
+package struct SFTModelSettings: Sendable {
+    /// Folder of a checkpoint in Hugging Face layout.
+    package let path: String
+    /// Folder with the tokenizer; the checkpoint's own unless set.
+    package let tokenizerPath: String
+    /// A chat template that replaces the tokenizer's; nil keeps that one.
+    package let customChatTemplate: String?
+    /// Whether a block's activations are computed again in the backward pass rather than kept.
+    package let gradientCheckpointing: Bool
+    /// The adapter.
+    package let lora: LoRASettings
+
+    /// Reads `model.*`; `partial_pretrain` is verl's earlier name of `path`.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        let earlier = try reader.optionalPath("partial_pretrain", "An earlier name of path.")
+        let help = "Folder of a checkpoint in Hugging Face layout."
+        if let earlier {
+            path = try reader.path("path", default: earlier, help)
+        } else {
+            path = try reader.requiredPath("path", help)
+        }
+        if let earlier, earlier != path {
+            throw reader.conflict(
+                ["path", "partial_pretrain"], "both name the model, so keep one")
+        }
+        tokenizerPath =
+            try reader.optionalPath(
+                "tokenizer_path", "Folder of the tokenizer; null for the model's own.") ?? path
+        customChatTemplate = try reader.optionalString(
+            "custom_chat_template", "Chat template (Jinja) to use instead of the tokenizer's.")
+        gradientCheckpointing = try reader.bool(
+            "enable_gradient_checkpointing", default: true,
+            "Compute a block's activations again in the backward pass: less memory, more time.")
+        lora = try LoRASettings(reader)
+        try ModelSettings.declareOthers(reader)
+        reader.ignored(
+            ["fsdp_config", "strategy"],
+            because: "one process holds the one copy of the weights: nothing to shard or offload")
+    }
+}

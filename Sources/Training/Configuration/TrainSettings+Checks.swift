@@ -1,0 +1,71 @@
+import Objectives
+import Settings
+
+/// What must hold between keys of different groups.
+extension TrainSettings {
+    static func checkBatches(
+        _ reader: SettingsReader, _ data: DataSettings, _ actor: ActorSettings,
+        _ rollout: RolloutSettings
+    ) throws(SettingsError) {
+        let step = "data.train_batch_size"
+        let mini = "actor_rollout_ref.actor.ppo_mini_batch_size"
+        guard data.trainBatchSize.isMultiple(of: actor.miniBatchSize) else {
+            throw reader.conflict([step, mini], "the first must be a multiple of the second")
+        }
+        let group = "actor_rollout_ref.rollout.n"
+        let samples = actor.miniBatchSize * rollout.sampling.responseCount
+        if case .samples(let size) = actor.microBatch, !samples.isMultiple(of: size) {
+            throw reader.conflict(
+                [mini, group, "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu"],
+                "a mini-batch has \(samples) samples, which must be a multiple of the last")
+        }
+    }
+
+    /// Says what GRPO makes of groups that cannot be compared within.
+    static func noteLoneResponses(
+        _ reader: SettingsReader, _ algorithm: AlgorithmSettings, _ rollout: RolloutSettings
+    ) {
+        guard algorithm.estimator.name == "grpo", rollout.sampling.responseCount == 1 else {
+            return
+        }
+        reader.note(
+            "'actor_rollout_ref.rollout.n' is 1: a group of one response has nothing to be compared"
+                + " with, so its advantage is its reward.")
+    }
+
+    static func checkLengths(
+        _ reader: SettingsReader, _ data: DataSettings, _ rollout: RolloutSettings
+    ) throws(SettingsError) {
+        let keys = ["data.max_prompt_length", "data.max_response_length"]
+        let lengths = [data.prompts.maxLength, data.maxResponseLength]
+        if let limit = rollout.maxModelLength, lengths[0] + lengths[1] > limit {
+            throw reader.conflict(
+                keys + ["actor_rollout_ref.rollout.max_model_len"],
+                "the sum of the first two must not be above the last")
+        }
+        for (key, name, length) in [
+            (keys[0], "prompt_length", lengths[0]), (keys[1], "response_length", lengths[1]),
+        ] {
+            let copy = "actor_rollout_ref.rollout.\(name)"
+            let value = try reader.int(
+                copy, default: length, in: .atLeast(1), "The same as \(key).")
+            if value != length {
+                throw reader.conflict([key, copy], "these mean the same, so leave the second out")
+            }
+        }
+    }
+
+    static func checkValidation(
+        _ reader: SettingsReader, _ data: DataSettings, _ trainer: TrainerSettings
+    ) throws(SettingsError) {
+        guard data.validationFiles.isEmpty else { return }
+        let needs: [(String, Bool)] = [
+            ("trainer.test_freq", trainer.validationInterval != nil),
+            ("trainer.val_only", trainer.validatesOnly),
+        ]
+        for (key, isSet) in needs where isSet {
+            throw reader.conflict(
+                [key, "data.val_files"], "validation needs data.val_files=FILE.jsonl")
+        }
+    }
+}

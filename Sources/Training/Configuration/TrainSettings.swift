@@ -1,0 +1,98 @@
+package import Settings
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// All settings of an RL run, read once under verl's key names and never changed.
+package struct TrainSettings: Sendable {
+    package let data: DataSettings
+    package let model: ModelSettings
+    package let actor: ActorSettings
+    package let rollout: RolloutSettings
+    /// How many samples are computed at once for the reference (`actor_rollout_ref.ref.*`).
+    package let referenceMicroBatch: MicroBatchSettings
+    package let algorithm: AlgorithmSettings
+    package let reward: RewardSettings
+    package let trainer: TrainerSettings
+    /// The configuration in force, defaults included, and what is to be said about it.
+    package let report: SettingsReport
+
+    /// Reads a command's arguments: files and `key=value` overrides.
+    ///
+    /// - Throws: one sentence that names the key, what was found, where, and what would be right.
+    package static func load(
+        arguments: [String],
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws(SettingsError) -> TrainSettings {
+        try TrainSettings(
+            SettingsReader(try SettingsTree.load(arguments: arguments, environment: environment)))
+    }
+
+    /// Reads every key, then refuses those that were given but do not exist.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        let roles = reader.scope("actor_rollout_ref")
+        trainer = try TrainerSettings(reader.scope("trainer"))
+        model = try ModelSettings(roles.scope("model"))
+        data = try DataSettings(reader.scope("data"), defaultSeed: trainer.seed)
+        actor = try ActorSettings(roles.scope("actor"), trainBatchSize: data.trainBatchSize)
+        rollout = try RolloutSettings(
+            roles.scope("rollout"), actor: actor.microBatch, defaultSeed: trainer.seed)
+        referenceMicroBatch = try Self.reference(roles.scope("ref"), actor: actor.microBatch)
+        algorithm = try AlgorithmSettings(reader.scope("algorithm"))
+        reward = try RewardSettings(reader)
+        try Self.declareOthers(reader)
+        try Self.checkBatches(reader, data, actor, rollout)
+        try Self.checkLengths(reader, data, rollout)
+        try Self.checkValidation(reader, data, trainer)
+        Self.noteLoneResponses(reader, algorithm, rollout)
+        try reader.finish()
+        report = SettingsReport(reader)
+    }
+
+    private static func reference(_ reader: SettingsReader, actor: MicroBatchSettings)
+        throws(SettingsError) -> MicroBatchSettings
+    {
+        reader.ignored(
+            [
+                "strategy", "fsdp_config", "megatron", "model", "ulysses_sequence_parallel_size",
+                "use_torch_compile", "profiler", "entropy_from_logits_with_chunking",
+                "entropy_checkpointing",
+            ],
+            because: "the reference is the same model with its adapter off")
+        try reader.unsupported(
+            "log_prob_micro_batch_size", allowed: [nil],
+            because: "verl has given it up; write log_prob_micro_batch_size_per_gpu")
+        return try MicroBatchSettings(reader, .logProbabilities, inherited: actor)
+    }
+
+    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        try reader.unsupported(
+            "critic.enable", allowed: [nil, false], because: "there is no critic yet")
+        reader.ignored("critic", because: "there is no critic yet")
+        reader.ignored(
+            ["ray_kwargs", "ray_init", "hydra", "global_profiler", "transfer_queue"],
+            because: "it belongs to the inner workings of verl")
+        reader.ignored(
+            ["actor_rollout_ref.hybrid_engine", "actor_rollout_ref.nccl_timeout"],
+            because: "everything is one process")
+    }
+}
+
+/// What a run says about its settings: shown at the start, written into its folder, explained.
+package struct SettingsReport: Sendable {
+    /// The configuration in force, defaults included, as a tree; see `yaml` and `json` of it.
+    package let resolved: SettingNode
+    /// One sentence for each given key without effect.
+    package let notices: [String]
+    /// Every key with type, default, meaning, value and origin.
+    package let declarations: [SettingDeclaration]
+
+    init(_ reader: SettingsReader) {
+        resolved = reader.resolved
+        notices = reader.notices
+        declarations = reader.declarations
+    }
+}

@@ -1,0 +1,155 @@
+import Settings
+
+/// How long a run goes on and what it leaves behind: the keys `trainer.*`.
+package struct TrainerSettings: Sendable {
+    /// How often the training prompts are gone through.
+    package let totalEpochs: Int
+    /// Steps after which the run ends; nil for what the epochs give.
+    package let totalSteps: Int?
+    /// First part of the default folder's name.
+    package let projectName: String
+    /// Second part of the default folder's name.
+    package let experimentName: String
+    /// The folder of the run.
+    package let folder: String
+    /// Steps between checkpoints; nil for one at the end only.
+    package let saveInterval: Int?
+    /// Steps between validations; nil for one at the end only.
+    package let validationInterval: Int?
+    /// Whether the model is validated before the first step.
+    package let validatesFirst: Bool
+    /// Whether the run is nothing but one validation.
+    package let validatesOnly: Bool
+    /// How many validation responses are shown.
+    package let shownGenerations: Int
+    /// Folder for the responses of every step; nil for none.
+    package let rolloutFolder: String?
+    /// Folder for the responses of every validation; nil for none.
+    package let validationFolder: String?
+    /// Checkpoints that are kept, the newest ones; nil for all.
+    package let keptCheckpoints: Int?
+    /// Where the run starts.
+    package let resume: ResumeSettings
+    /// The device by name: `auto` or `cpu`.
+    package let device: String
+    /// Threads that compute; 0 for one a core.
+    package let threads: Int
+    /// Seed of everything that has no seed of its own.
+    package let seed: Int
+
+    /// Reads `trainer.*`.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        totalEpochs = try reader.int(
+            "total_epochs", default: 30, in: .atLeast(1),
+            "How often the training prompts are gone through.")
+        totalSteps = try reader.totalSteps()
+        projectName = try reader.string(
+            "project_name", default: "lorikeet", "First part of the default folder's name.")
+        experimentName = try reader.string(
+            "experiment_name", default: "train", "Second part of the default folder's name.")
+        folder = try reader.path(
+            "default_local_dir", default: "checkpoints/\(projectName)/\(experimentName)",
+            "The folder of the run.")
+        saveInterval = try reader.stepInterval(
+            "save_freq", "Steps between checkpoints; -1 for one at the end only.")
+        validationInterval = try reader.stepInterval(
+            "test_freq", "Steps between validations; -1 for one at the end only.")
+        validatesFirst = try reader.bool(
+            "val_before_train", default: true, "Validate before the first step.")
+        validatesOnly = try reader.bool("val_only", default: false, "Validate once and end.")
+        shownGenerations = try reader.int(
+            "log_val_generations", default: 0, in: .atLeast(0),
+            "How many validation responses are shown.")
+        rolloutFolder = try reader.optionalPath(
+            "rollout_data_dir", "Folder for the responses of every step.")
+        validationFolder = try reader.optionalPath(
+            "validation_data_dir", "Folder for the responses of every validation.")
+        keptCheckpoints = try reader.optionalInt(
+            "max_actor_ckpt_to_keep", in: .atLeast(1), "Checkpoints that are kept; null for all.")
+        resume = try ResumeSettings(reader)
+        device = try reader.device()
+        threads = try reader.threads()
+        seed = try reader.int(
+            "seed", default: 1, "Seed of everything that has no seed of its own.")
+        try Self.declareOthers(reader)
+    }
+
+    /// Keys of `trainer` that RL and supervised fine-tuning share.
+    static func declareShared(_ reader: SettingsReader) throws(SettingsError) {
+        reader.ignored(
+            "logger", because: "progress goes to the terminal and metrics to metrics.jsonl")
+        reader.ignored("n_gpus_per_node", because: "the run computes on this machine's cores")
+        try reader.unsupported("nnodes", allowed: [1], because: "a run is one machine's")
+        try reader.unsupported(
+            "default_hdfs_dir", allowed: [nil], because: "a run's folder is a local one")
+        reader.ignored(
+            ["balance_batch", "use_legacy_worker_impl", "profile_steps"],
+            because: "there is one worker")
+    }
+
+    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        try declareShared(reader)
+        reader.ignored(
+            ["critic_warmup", "max_critic_ckpt_to_keep"], because: "there is no critic")
+        reader.ignored(
+            ["ray_wait_register_center_timeout", "npu_profile"], because: "Ray is not used")
+        reader.ignored(
+            "esi_redundant_time", because: "an interrupted run saves before it ends")
+        try reader.unsupported(
+            "del_local_ckpt_after_load", allowed: [false], because: "checkpoints are kept")
+    }
+}
+
+/// Where a run starts: `trainer.resume_mode` and `trainer.resume_from_path`.
+package enum ResumeSettings: Sendable, Equatable {
+    /// At the newest checkpoint of the run's folder, or at the beginning when there is none.
+    case auto
+    /// At the beginning.
+    case never
+    /// At this checkpoint, a folder named `global_step_N`.
+    case from(String)
+
+    /// Reads both keys.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        let mode = try reader.choice(
+            "resume_mode", default: "auto", of: ["auto", "disable", "resume_path"],
+            "Go on from the folder's newest checkpoint, from none, or from resume_from_path.")
+        let path = try reader.optionalPath(
+            "resume_from_path", "Checkpoint (global_step_N) from which the run goes on.")
+        switch (mode, path) {
+        case ("resume_path", let path?):
+            guard path.contains("global_step_") else {
+                throw reader.invalid(
+                    "resume_from_path", "must be a checkpoint's folder, named global_step_N")
+            }
+            self = .from(path)
+        case ("resume_path", nil):
+            throw reader.conflict(
+                ["resume_mode", "resume_from_path"], "set resume_from_path to a checkpoint")
+        case (_, _?):
+            throw reader.conflict(
+                ["resume_mode", "resume_from_path"],
+                "set resume_mode to resume_path, or leave resume_from_path out")
+        case ("disable", nil): self = .never
+        default: self = .auto
+        }
+    }
+}
+
+extension SettingsReader {
+    func totalSteps() throws(SettingsError) -> Int? {
+        try optionalInt(
+            "total_training_steps", in: .atLeast(1),
+            "Steps after which the run ends; null for what the epochs give.")
+    }
+
+    func device() throws(SettingsError) -> String {
+        try choice(
+            "device", default: "auto", of: ["auto", "cpu"], "Where the run computes.")
+    }
+
+    func threads() throws(SettingsError) -> Int {
+        try int(
+            "threads", default: 0, in: .between(0, 4096), "Threads that compute; 0 for one a core.")
+    }
+}

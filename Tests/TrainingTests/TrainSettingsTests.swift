@@ -1,0 +1,292 @@
+import Formats
+import Objectives
+import Settings
+import Testing
+
+@testable import Training
+
+struct TrainSettingsTests {
+    private static let needed = [
+        "actor_rollout_ref.model.path=/m", "data.train_files=train.jsonl",
+        "algorithm.adv_estimator=grpo", "data.train_batch_size=16",
+    ]
+
+    private func load(_ arguments: String...) throws -> TrainSettings {
+        try TrainSettings.load(
+            arguments: Self.needed + arguments, environment: ["HOME": "/home/ada"])
+    }
+
+    private func message(_ arguments: String...) -> String {
+        #expect(throws: SettingsError.self) {
+            try TrainSettings.load(arguments: Self.needed + arguments, environment: [:])
+        }?.description ?? ""
+    }
+
+    @Test("what is not given has verl's default")
+    func defaults() throws {
+        let settings = try load()
+        #expect(settings.data.prompts.maxLength == 512)
+        #expect(settings.data.maxResponseLength == 512)
+        #expect(settings.model.tokenizerPath == "/m")
+        #expect(settings.model.lora.rank == 0)
+        #expect(settings.model.lora.alpha == 16)
+        #expect(settings.model.lora.targets == .allLinear)
+        #expect(settings.actor.optimizer.learningRate == 1e-6)
+        #expect(settings.actor.optimizer.gradientClip == 1)
+        #expect(settings.actor.loss.aggregation == .tokenMean)
+        #expect(settings.actor.loss.klEstimator == KLEstimator(.k3))
+        #expect(settings.rollout.sampling.temperature == 1)
+        #expect(settings.rollout.validationSampling.isGreedy)
+        #expect(settings.algorithm.advantage.normalizeByDeviation)
+        #expect(settings.trainer.totalEpochs == 30)
+        #expect(settings.trainer.folder == "checkpoints/lorikeet/train")
+        #expect(settings.trainer.resume == .auto)
+        #expect(settings.report.notices.count == 1)
+        #expect(settings.report.notices.first?.contains("rollout.n' is 1") == true)
+        #expect(try load("actor_rollout_ref.rollout.n=2").report.notices == [])
+    }
+
+    @Test("a mini-batch is no larger than a step, and micro-batches go by tokens")
+    func newcomerDefaults() throws {
+        let settings = try load()
+        #expect(settings.actor.miniBatchSize == 16)
+        #expect(settings.actor.microBatch == .tokens(16384))
+        #expect(settings.referenceMicroBatch == .tokens(16384))
+    }
+
+    @Test("verl's GSM8K LoRA script runs as it stands")
+    func referenceScript() throws {
+        let settings = try load(
+            "trainer.val_before_train=False", "data.val_files=$HOME/data/gsm8k/test.jsonl",
+            "data.max_prompt_length=512", "data.max_response_length=1024",
+            "data.filter_overlong_prompts=True", "data.truncation='error'", "data.shuffle=False",
+            "actor_rollout_ref.model.use_shm=True", "actor_rollout_ref.model.lora_rank=64",
+            "actor_rollout_ref.model.lora_alpha=32", "actor_rollout_ref.actor.optim.lr=3e-6",
+            "actor_rollout_ref.model.use_remove_padding=True",
+            "actor_rollout_ref.actor.ppo_mini_batch_size=16",
+            "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=40",
+            "actor_rollout_ref.actor.use_kl_loss=True",
+            "actor_rollout_ref.actor.kl_loss_coef=0.001",
+            "actor_rollout_ref.actor.kl_loss_type=low_var_kl",
+            "actor_rollout_ref.actor.entropy_coeff=0",
+            "actor_rollout_ref.model.enable_gradient_checkpointing=True",
+            "actor_rollout_ref.actor.fsdp_config.param_offload=False",
+            "actor_rollout_ref.actor.fsdp_config.optimizer_offload=False",
+            "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=40",
+            "actor_rollout_ref.rollout.tensor_model_parallel_size=2",
+            "actor_rollout_ref.rollout.name=vllm",
+            "actor_rollout_ref.rollout.gpu_memory_utilization=0.6",
+            "actor_rollout_ref.rollout.n=5", "actor_rollout_ref.rollout.load_format=safetensors",
+            "actor_rollout_ref.rollout.layered_summon=True",
+            "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu=40",
+            "actor_rollout_ref.ref.fsdp_config.param_offload=True",
+            "algorithm.use_kl_in_reward=False", "trainer.critic_warmup=0",
+            "trainer.logger=[\"console\",\"wandb\"]",
+            "trainer.project_name='verl_grpo_example_gsm8k'",
+            "trainer.experiment_name='qwen2.5_3b_grpo_lora'", "trainer.n_gpus_per_node=2",
+            "trainer.nnodes=1", "trainer.save_freq=20", "trainer.test_freq=5",
+            "trainer.total_epochs=15")
+        #expect(settings.model.lora.rank == 64)
+        #expect(settings.actor.microBatch == .samples(40))
+        #expect(settings.rollout.logProbabilityMicroBatch == .samples(40))
+        #expect(settings.rollout.sampling.responseCount == 5)
+        #expect(settings.actor.loss.useKLLoss)
+        #expect(settings.trainer.saveInterval == 20)
+        #expect(settings.data.validationFiles == ["/home/ada/data/gsm8k/test.jsonl"])
+        #expect(
+            settings.trainer.folder
+                == "checkpoints/verl_grpo_example_gsm8k/qwen2.5_3b_grpo_lora")
+        #expect(
+            settings.report.notices.contains {
+                $0.contains("'actor_rollout_ref.rollout.layered_summon'")
+            })
+    }
+
+    @Test("the resolved configuration gives the same run again")
+    func resolvedAgain() throws {
+        let first = try load(
+            "actor_rollout_ref.model.lora_rank=8", "actor_rollout_ref.actor.optim.clip_grad=0.5",
+            "actor_rollout_ref.model.target_modules=[q_proj,v_proj]",
+            "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=4",
+            "data.apply_chat_template_kwargs={enable_thinking: false}",
+            "actor_rollout_ref.model.rank_pattern={'layers.0.self_attn.q_proj': 4}")
+        let tree = SettingsTree(root: first.report.resolved, environment: [:])
+        let second = try TrainSettings(SettingsReader(tree))
+        #expect(second.report.resolved.yaml == first.report.resolved.yaml)
+        #expect(second.actor.optimizer.gradientClip == 0.5)
+        #expect(second.model.lora.rankPattern == ["layers.0.self_attn.q_proj": 4])
+        #expect(second.data.prompts.chatTemplateArguments["enable_thinking"] == false)
+    }
+
+    @Test("an unknown key of verl's tree is answered with the nearest one")
+    func unknownKey() {
+        #expect(
+            message("actor_rollout_ref.model.lora_rnk=8").contains(
+                "did you mean 'actor_rollout_ref.model.lora_rank'?"))
+    }
+
+    @Test("clip_ratio holds for both sides unless they have their own")
+    func clipRatio() throws {
+        let actor = "actor_rollout_ref.actor"
+        let both = try load("\(actor).clip_ratio=0.1").actor.loss
+        #expect(both.clipLow == 0.1 && both.clipHigh == 0.1)
+        let high = try load("\(actor).clip_ratio=0.1", "\(actor).clip_ratio_high=0.28").actor.loss
+        #expect(high.clipLow == 0.1 && high.clipHigh == 0.28)
+    }
+
+    @Test("layers are all-linear, a list of names or an expression")
+    func targets() throws {
+        let key = "actor_rollout_ref.model.target_modules"
+        #expect(try load("\(key)=all-linear").model.lora.targets == .allLinear)
+        #expect(
+            try load("\(key)=['q_proj','v_proj']").model.lora.targets
+                == .names(["q_proj", "v_proj"]))
+        #expect(try load("\(key)='.*q_proj'").model.lora.targets == .pattern(".*q_proj"))
+        #expect(message("\(key)=[]").contains(key))
+        #expect(message("\(key)={a: b}").contains(key))
+    }
+
+    @Test("warm-up is a number of updates or a share of all")
+    func warmup() throws {
+        let optim = "actor_rollout_ref.actor.optim"
+        #expect(
+            try load("\(optim).lr_warmup_steps=7").actor.optimizer.warmupSteps(totalSteps: 100) == 7
+        )
+        let share = try load("\(optim).lr_warmup_steps_ratio=0.25").actor.optimizer
+        #expect(share.warmupSteps(totalSteps: 10) == 2)
+    }
+
+    @Test("the clipping norm may stand in either place, but not differ")
+    func gradientClip() throws {
+        let actor = "actor_rollout_ref.actor"
+        #expect(try load("\(actor).grad_clip=0.3").actor.optimizer.gradientClip == 0.3)
+        #expect(try load("\(actor).optim.clip_grad=0.4").actor.optimizer.gradientClip == 0.4)
+        let text = message("\(actor).grad_clip=0.3", "\(actor).optim.clip_grad=0.4")
+        #expect(text.contains("\(actor).grad_clip") && text.contains("\(actor).optim.clip_grad"))
+    }
+
+    /// Arguments that contradict each other, and keys that the message must name.
+    private static let contradictions: [([String], [String])] = [
+        (
+            ["actor_rollout_ref.actor.ppo_mini_batch_size=5"],
+            ["data.train_batch_size", "actor_rollout_ref.actor.ppo_mini_batch_size"]
+        ),
+        (
+            ["actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=3"],
+            [
+                "actor_rollout_ref.rollout.n",
+                "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu",
+            ]
+        ),
+        (
+            ["actor_rollout_ref.model.lora_adapter_path=/a"],
+            ["actor_rollout_ref.model.lora_adapter_path", "actor_rollout_ref.model.lora_rank"]
+        ),
+        (
+            ["actor_rollout_ref.model.rank_pattern={q_proj: 4}"],
+            ["actor_rollout_ref.model.rank_pattern", "actor_rollout_ref.model.lora_rank"]
+        ),
+        (
+            ["actor_rollout_ref.rollout.max_model_len=1000"],
+            ["data.max_prompt_length", "actor_rollout_ref.rollout.max_model_len"]
+        ),
+        (
+            [
+                "actor_rollout_ref.actor.use_dynamic_bsz=True",
+                "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=4",
+            ],
+            [
+                "actor_rollout_ref.actor.use_dynamic_bsz",
+                "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu",
+            ]
+        ),
+        (
+            ["actor_rollout_ref.actor.use_dynamic_bsz=False"],
+            [
+                "actor_rollout_ref.actor.use_dynamic_bsz",
+                "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu",
+            ]
+        ),
+        (["trainer.test_freq=5"], ["trainer.test_freq", "data.val_files"]),
+        (["trainer.resume_mode=resume_path"], ["trainer.resume_mode", "trainer.resume_from_path"]),
+        (
+            ["custom_reward_function.path=r.py", "reward.function=gsm8k"],
+            ["custom_reward_function.path", "reward.function"]
+        ),
+        (
+            ["actor_rollout_ref.rollout.val_kwargs.n=4"],
+            [
+                "actor_rollout_ref.rollout.val_kwargs.n",
+                "actor_rollout_ref.rollout.val_kwargs.do_sample",
+            ]
+        ),
+        (
+            ["actor_rollout_ref.rollout.response_length=7"],
+            ["data.max_response_length", "actor_rollout_ref.rollout.response_length"]
+        ),
+    ]
+
+    @Test("a contradiction names both keys", arguments: contradictions)
+    func contradiction(arguments: [String], keys: [String]) {
+        let error = #expect(throws: SettingsError.self) {
+            try TrainSettings.load(arguments: Self.needed + arguments, environment: [:])
+        }
+        for key in keys { #expect(error?.description.contains("'\(key)'") == true, "\(key)") }
+    }
+
+    @Test(
+        "impossible values are refused",
+        arguments: [
+            "data.train_batch_size=0", "data.truncation=middel", "data.max_prompt_length=-1",
+            "actor_rollout_ref.actor.clip_ratio_c=1", "actor_rollout_ref.rollout.top_p=0",
+            "actor_rollout_ref.rollout.temperature=0", "actor_rollout_ref.rollout.top_k=0",
+            "actor_rollout_ref.actor.kl_loss_type=full",
+            "actor_rollout_ref.actor.loss_agg_mode=mean",
+            "actor_rollout_ref.actor.policy_loss.loss_mode=none", "trainer.device=tpu",
+            "actor_rollout_ref.actor.optim.betas=[0.9]", "actor_rollout_ref.actor.optim.lr=nan",
+            "actor_rollout_ref.actor.optim.optimizer=SGD", "algorithm.adv_estimator=gae",
+            "algorithm.adv_estimator=grpoo", "algorithm.use_kl_in_reward=True", "trainer.nnodes=2",
+            "data.custom_cls.path=x.py", "actor_rollout_ref.model.lora.rank=8",
+            "actor_rollout_ref.rollout.multi_turn.enable=True", "critic.enable=True",
+            "reward_model.enable=True", "reward_model.reward_manager=dapo",
+            "trainer.resume_from_path=/x", "trainer.save_freq=0", "trainer.resume_mode=maybe",
+        ])
+    func impossible(argument: String) {
+        let key = String(argument.prefix { $0 != "=" })
+        #expect(message(argument).contains("'\(key)'"))
+    }
+
+    @Test("gae, verl's default, says that there is no critic yet and what to set")
+    func critic() {
+        let error = #expect(throws: SettingsError.self) {
+            try TrainSettings.load(
+                arguments: ["actor_rollout_ref.model.path=/m", "data.train_files=a.jsonl"],
+                environment: [:])
+        }
+        #expect(error?.description.contains("critic") == true)
+        #expect(error?.description.contains("algorithm.adv_estimator=grpo") == true)
+    }
+
+    @Test("the two keys that every run needs are asked for")
+    func needed() {
+        let error = #expect(throws: SettingsError.self) {
+            try TrainSettings.load(arguments: ["actor_rollout_ref.model.pth=/m"], environment: [:])
+        }
+        #expect(error?.description.contains("'actor_rollout_ref.model.pth'") == true)
+        let other = #expect(throws: SettingsError.self) {
+            try TrainSettings.load(arguments: ["actor_rollout_ref.model.path=/m"], environment: [:])
+        }
+        #expect(other?.description.contains("data.train_files") == true)
+    }
+
+    @Test("the user's own reward function is read with its arguments")
+    func customReward() throws {
+        let reward = try load(
+            "custom_reward_function.path=~/r.py", "custom_reward_function.name=score",
+            "+custom_reward_function.reward_kwargs.scale=2.5"
+        ).reward
+        #expect(reward.custom?.path == "/home/ada/r.py")
+        #expect(reward.custom?.name == "score")
+        #expect(reward.custom?.arguments["scale"] == 2.5)
+    }
+}
