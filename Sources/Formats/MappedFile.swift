@@ -52,4 +52,15 @@
     package func copy(of range: Range<Int>) -> [UInt8] {
         withBytes(in: range) { span in unsafe span.withUnsafeBytes { unsafe Array($0) } }
     }
+
+    /// Whether a range holds the same bytes as a range of another file.
+    package func hasSameBytes(
+        in range: Range<Int>, as other: MappedFile, in otherRange: Range<Int>
+    ) -> Bool {
+        precondition(range.upperBound <= count && otherRange.upperBound <= other.count)
+        guard range.count == otherRange.count else { return false }
+        return unsafe memcmp(
+            baseAddress + range.lowerBound, other.baseAddress + otherRange.lowerBound, range.count)
+            == 0
+    }
 }

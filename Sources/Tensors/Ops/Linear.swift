@@ -61,6 +61,15 @@ package func linear(
     return y
 }
 
+extension Tensor {
+    /// Adds `scale B A` to an f32 weight `[N, K]`: what merging an adapter does.
+    package func add(_ lowRank: LowRank) {
+        precondition(storage.isWritable, "A mapped weight cannot be written.")
+        precondition(shape == [lowRank.B.shape[0], lowRank.A.shape[1]], "\(shape) += B A")
+        addInputGradient(lowRank.B, lowRank.A, scale: lowRank.scale, accumulate: true, to: self)
+    }
+}
+
 /// The gradients of the low-rank part: of A, of B, and of x through them.
 private func lowRankBackward(_ dy: Tensor, x: Tensor, inner: Tensor, _ lowRank: LowRank) {
     let dinner = Tensor(uninitialized: inner.shape)
