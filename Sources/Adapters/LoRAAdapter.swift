@@ -15,8 +15,8 @@ package final class LoRAAdapter {
     package private(set) var version = 0
     private let layerCount: Int
 
-    /// A fresh adapter, which adds nothing yet: A is uniform in ±1/sqrt(K) (Kaiming with a = sqrt 5,
-    /// as PEFT does it), B is zero.
+    /// A fresh adapter, which adds nothing yet: A is uniform in ±1/sqrt(K) (Kaiming with a = sqrt
+    /// 5, as PEFT does it), B is zero.
     ///
     /// - Throws: when the config is impossible for the model.
     package convenience init(

@@ -85,8 +85,8 @@ extension LoRAAdapter {
                 try Tensor(mapping: written.entry(slot.name), of: written).hasSameBytes(as: tensor)
             else {
                 throw AdapterError(
-                    "\(path): the tensor \"\(slot.name)\" read back differs from the one in memory; "
-                        + "the disk may be failing.")
+                    "\(path): the tensor \"\(slot.name)\" read back differs from the one in "
+                        + "memory; the disk may be failing.")
             }
         }
     }

@@ -62,10 +62,11 @@ package struct AdaptedModule: Sendable, Equatable {
 }
 
 extension LoRAConfig {
-    /// The modules of a model that this config adapts, by layer and in the order of the forward pass.
+    /// The modules of a model that this config adapts, by layer and in the order of the forward
+    /// pass.
     ///
-    /// - Throws: when a number is impossible, a regular expression is none, a target, pattern or the
-    ///   whole selection matches nothing, or a module is meant that cannot be adapted.
+    /// - Throws: when a number is impossible, a regular expression is none, a target, pattern or
+    ///   the whole selection matches nothing, or a module is meant that cannot be adapted.
     package func modules(of model: DecoderConfig) throws(AdapterError) -> [AdaptedModule] {
         try checkNumbers()
         let candidates = (0..<model.layerCount).flatMap { layer in
