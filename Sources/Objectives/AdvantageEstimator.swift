@@ -8,6 +8,18 @@ package struct AdvantageInputs: Sendable {
     package var tokenRewards: [Float]?
     /// Which sequences answer the same prompt, `[S]`: any numbers, equal within a group.
     package var groups: [Int]
+    /// The critic's value of each token, `[T]`.
+    package var values: [Float]?
+    /// Score of the greedy response to each sequence's prompt, `[S]`.
+    package var greedyScores: [Float]?
+    /// log-probabilities under the policy that sampled, `[T]`.
+    package var oldLogProbabilities: [Float]?
+    /// Sum over the vocabulary of the squared probabilities at each token, `[T]`.
+    package var squaredProbabilitySums: [Float]?
+    /// Importance weights of the rollout correction, `[T]`; without them, 1.
+    package var rolloutWeights: [Float]?
+    /// Scores of several rewards, `[K][S]`.
+    package var rewardComponents: [[Float]]?
 
     /// Inputs with one outcome score a sequence.
     package init(layout: ResponseLayout, scores: [Float], groups: [Int]) {
@@ -35,17 +47,33 @@ package struct AdvantageSettings: Sendable {
     package var discount = 1.0
     /// Lambda of generalised advantage estimation (`algorithm.lam`).
     package var lambda = 1.0
+    /// Weight of each of several rewards (`algorithm.gdpo_reward_weights`), `[K]`; nil is 1 each.
+    package var rewardWeights: [Double]?
 
     /// verl's defaults, to be changed property by property.
     package init() {}
 }
 
-/// Advantages and returns of each token, `[T]` both; 0 at masked tokens unless said otherwise.
+/// Advantages and returns of each token, `[T]` both.
 package struct AdvantageEstimates: Sendable {
-    /// What the policy loss weighs each token by.
+    /// What the policy loss weighs each token by; 0 at masked tokens.
     package var advantages: [Float]
-    /// What a critic would be trained towards.
+    /// What a critic would be trained towards; what stands at masked tokens means nothing.
     package var returns: [Float]
+}
+
+/// An input that some estimators need beside rewards and groups.
+package enum AdvantageNeed: String, Sendable {
+    /// `AdvantageInputs.values`.
+    case values = "the critic's values"
+    /// `AdvantageInputs.greedyScores`.
+    case greedyScores = "the score of a greedy response to each prompt"
+    /// `AdvantageInputs.oldLogProbabilities`.
+    case oldLogProbabilities = "the old log-probabilities"
+    /// `AdvantageInputs.squaredProbabilitySums`.
+    case squaredProbabilitySums = "the sum of squared probabilities at each token"
+    /// `AdvantageInputs.rewardComponents`.
+    case rewardComponents = "the scores of each reward (algorithm.gdpo_reward_keys)"
 }
 
 /// An advantage estimator: its name, and the pure function behind it.
@@ -55,23 +83,28 @@ package struct AdvantageEstimates: Sendable {
 package struct AdvantageEstimator: Sendable {
     /// verl's name (`algorithm.adv_estimator`).
     package let name: String
+    /// What it needs beside rewards and groups, so that a run can refuse before its first rollout.
+    package let needs: [AdvantageNeed]
     /// The function.
     let estimate:
         @Sendable (AdvantageInputs, AdvantageSettings) throws(ObjectiveError) -> AdvantageEstimates
 
     init(
-        _ name: String,
+        _ name: String, needs: [AdvantageNeed] = [],
         estimate:
             @escaping @Sendable (AdvantageInputs, AdvantageSettings) throws(ObjectiveError) ->
             AdvantageEstimates
     ) {
         self.name = name
+        self.needs = needs
         self.estimate = estimate
     }
 
     /// The registry.
     package static let all: [AdvantageEstimator] = [
-        .grpo
+        .gae, .grpo, .grpoVectorized, .grpoPassK, .reinforcePlusPlus, .reinforcePlusPlusBaseline,
+        .rloo, .rlooVectorized, .remax, .opo, .gpg, .optimalTokenBaseline,
+        .multiTurnOptimalTokenBaseline, .gdpo,
     ]
 
     /// The estimator of a name.
@@ -94,22 +127,42 @@ package func advantages(
     settings: AdvantageSettings = AdvantageSettings()
 ) throws(ObjectiveError) -> AdvantageEstimates {
     try inputs.validate()
+    for need in estimator.needs where inputs.lacks(need) {
+        throw ObjectiveError("adv_estimator=\(estimator.name) needs \(need.rawValue).")
+    }
     return try estimator.estimate(inputs, settings)
 }
 
 extension AdvantageInputs {
-    /// - Throws: when an array has not one value a sequence, or a token.
-    fileprivate func validate() throws(ObjectiveError) {
-        let sequences = layout.sequenceCount
-        try expect(scores.count, "scores", sequences, "sequences")
-        try expect(groups.count, "group indices", sequences, "sequences")
-        try expect(tokenRewards?.count, "token rewards", layout.tokenCount, "response tokens")
+    /// Whether an input is missing.
+    fileprivate func lacks(_ need: AdvantageNeed) -> Bool {
+        switch need {
+        case .values: values == nil
+        case .greedyScores: greedyScores == nil
+        case .oldLogProbabilities: oldLogProbabilities == nil
+        case .squaredProbabilitySums: squaredProbabilitySums == nil
+        case .rewardComponents: rewardComponents?.isEmpty ?? true
+        }
     }
 
-    private func expect(
-        _ found: Int?, _ name: String, _ right: Int, _ unit: String
-    ) throws(ObjectiveError) {
-        guard let found, found != right else { return }
-        throw ObjectiveError("There are \(found) \(name) for \(right) \(unit).")
+    /// - Throws: when an array has not one value a sequence, or a token.
+    fileprivate func validate() throws(ObjectiveError) {
+        let (sequences, tokens) = (layout.sequenceCount, layout.tokenCount)
+        var counts: [(found: Int?, name: String, right: Int, unit: String)] = [
+            (scores.count, "scores", sequences, "sequences"),
+            (groups.count, "group indices", sequences, "sequences"),
+            (greedyScores?.count, "greedy scores", sequences, "sequences"),
+            (tokenRewards?.count, "token rewards", tokens, "response tokens"),
+            (values?.count, "values", tokens, "response tokens"),
+            (oldLogProbabilities?.count, "old log-probabilities", tokens, "response tokens"),
+            (squaredProbabilitySums?.count, "squared probabilities", tokens, "response tokens"),
+            (rolloutWeights?.count, "rollout weights", tokens, "response tokens"),
+        ]
+        for component in rewardComponents ?? [] {
+            counts.append((component.count, "scores of one reward", sequences, "sequences"))
+        }
+        for (found, name, right, unit) in counts where found != nil && found != right {
+            throw ObjectiveError("There are \(found ?? 0) \(name) for \(right) \(unit).")
+        }
     }
 }

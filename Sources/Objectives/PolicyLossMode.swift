@@ -21,7 +21,8 @@ package struct PolicyLossMode: Sendable {
 
     /// The registry.
     package static let all: [PolicyLossMode] = [
-        .vanilla
+        .vanilla, .gspo, .sapo, .gpg, .clipCovariance, .klCovariance, .geometricMean, .cispo,
+        .dppoTotalVariation, .dppoKL, .dro,
     ]
 
     /// The policy loss of a name.
@@ -36,21 +37,30 @@ package struct PolicyLossMode: Sendable {
 }
 
 extension PolicyLossInputs {
-    /// Calls a function for each unmasked token with what most losses are made of.
+    /// Calls a function for each unmasked token, in order, with what the losses are made of.
     @inline(__always)
     func forEachUnmaskedToken(_ body: (PolicyToken) -> Void) {
         let count = layout.tokenCount
         precondition(logProbabilities.count == count && oldLogProbabilities.count == count)
         precondition(advantages.count == count)
-        for token in 0..<count where layout.isUnmasked(token) {
-            body(
-                PolicyToken(
-                    index: token,
-                    logProbability: Double(logProbabilities[token]),
-                    logRatio: Double(logProbabilities[token]) - Double(oldLogProbabilities[token]),
-                    advantage: Double(advantages[token]),
-                    rolloutWeight: rolloutWeights.map { Double($0[token]) } ?? 1))
+        for sequence in 0..<layout.sequenceCount {
+            for token in layout.tokens(of: sequence) where layout.isUnmasked(token) {
+                body(
+                    PolicyToken(
+                        index: token, sequence: sequence,
+                        logProbability: Double(logProbabilities[token]),
+                        oldLogProbability: Double(oldLogProbabilities[token]),
+                        advantage: Double(advantages[token]),
+                        rolloutWeight: rolloutWeights.map { Double($0[token]) } ?? 1))
+            }
         }
+    }
+
+    /// The mean of a value over the unmasked tokens of each sequence, `[S]`; 0 for an empty one.
+    func sequenceMeans(_ value: (PolicyToken) -> Double) -> [Double] {
+        var sums = [Double](repeating: 0, count: layout.sequenceCount)
+        forEachUnmaskedToken { sums[$0.sequence] += value($0) }
+        return zip(sums, layout.unmaskedCounts).map { $0 / Double(max($1, 1)) }
     }
 }
 
@@ -58,14 +68,19 @@ extension PolicyLossInputs {
 struct PolicyToken {
     /// Its place in the layout.
     let index: Int
+    /// Its sequence.
+    let sequence: Int
     /// Under the policy being trained.
     let logProbability: Double
-    /// log policy - log old policy, not clamped.
-    let logRatio: Double
+    /// Under the policy that ratios are taken against.
+    let oldLogProbability: Double
     /// Its advantage.
     let advantage: Double
     /// Its importance weight of the rollout correction, 1 without one.
     let rolloutWeight: Double
+
+    /// log policy - log old policy, not clamped.
+    var logRatio: Double { logProbability - oldLogProbability }
 
     /// The largest |log ratio| that is exponentiated, as in verl: beyond it the ratio is constant.
     static let logRatioLimit = 20.0

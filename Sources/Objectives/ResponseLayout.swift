@@ -50,6 +50,11 @@ package struct ResponseLayout: Sendable {
         starts[sequence]..<starts[sequence + 1]
     }
 
+    /// Places of the tokens with mask 1.
+    package var unmaskedTokens: [Int] {
+        (0..<tokenCount).filter(isUnmasked)
+    }
+
     /// Whether a token is learned from.
     package func isUnmasked(_ token: Int) -> Bool {
         mask.map { $0[token] != 0 } ?? true

@@ -10,6 +10,7 @@ struct AdvantageTests {
 
     struct Case: Decodable {
         let lengths: [Int]
+        let mask: [Float]?
         let groups: [Int]
         let estimator: String
         let tokenRewards: [Float]
@@ -17,6 +18,9 @@ struct AdvantageTests {
         let oldLogProbabilities: [Float]?
         let sumPiSquared: [Float]?
         let baselineScores: [Float]?
+        let rolloutWeights: [Float]?
+        let rewardComponents: [[Float]]?
+        let rewardWeights: [Double]?
         let discount: Double?
         let lambda: Double?
         let normalizeByDeviation: Bool?
@@ -24,29 +28,95 @@ struct AdvantageTests {
         let returns: [Double]
     }
 
-    @Test("advantages and returns are those of verl", arguments: AdvantageEstimator.all.map(\.name))
-    func advantagesEqualTheReference(name: String) throws {
-        let file = try fixture("advantages.json", as: File.self)
-        for reference in file.cases where reference.estimator == name {
-            let inputs = AdvantageInputs(
-                layout: ResponseLayout(lengths: reference.lengths),
+    /// The reference in single precision without, and in double with masked tokens within sequences.
+    private static let files = ["advantages.json": 4e-6, "advantages_masked.json": 2e-7]
+
+    @Test(
+        "advantages and returns are those of verl",
+        arguments: files, AdvantageEstimator.all.map(\.name))
+    func advantagesEqualTheReference(file: (key: String, value: Double), name: String) throws {
+        let cases = try fixture(file.key, as: File.self).cases
+        for reference in cases where reference.estimator == name {
+            var inputs = AdvantageInputs(
+                layout: ResponseLayout(lengths: reference.lengths, mask: reference.mask),
                 tokenRewards: reference.tokenRewards, groups: reference.groups)
+            inputs.values = reference.values
+            inputs.oldLogProbabilities = reference.oldLogProbabilities
+            inputs.squaredProbabilitySums = reference.sumPiSquared
+            inputs.greedyScores = reference.baselineScores
+            inputs.rolloutWeights = reference.rolloutWeights
+            inputs.rewardComponents = reference.rewardComponents
             var settings = AdvantageSettings()
             settings.normalizeByDeviation = reference.normalizeByDeviation ?? true
             settings.discount = reference.discount ?? 1
             settings.lambda = reference.lambda ?? 1
+            settings.rewardWeights = reference.rewardWeights
             let found = try advantages(
                 inputs, estimator: AdvantageEstimator(named: name), settings: settings)
-            #expect(largestDifference(found.advantages, reference.advantages) <= 2e-6)
-            #expect(largestDifference(found.returns, reference.returns) <= 2e-6)
+            #expect(largestDifference(found.advantages, reference.advantages) <= file.value)
+            let returns = found.returns.indices.map {
+                inputs.layout.isUnmasked($0) ? found.returns[$0] : 0
+            }
+            #expect(largestDifference(returns, reference.returns) <= file.value)
         }
+    }
+
+    @Test(
+        "every estimator of the reference is registered, and every registered one has a reference")
+    func everyEstimatorIsCovered() throws {
+        let cases = try Self.files.keys.flatMap { try fixture($0, as: File.self).cases }
+        #expect(Set(cases.map(\.estimator)) == Set(AdvantageEstimator.all.map(\.name)))
+    }
+
+    @Test("an estimator without the input it needs is refused, and says what it needs")
+    func missingInputsAreRefused() {
+        for estimator in AdvantageEstimator.all where !estimator.needs.isEmpty {
+            let inputs = AdvantageInputs(
+                layout: ResponseLayout(lengths: [2, 2]), scores: [0, 1], groups: [0, 0])
+            let error = #expect(throws: ObjectiveError.self) {
+                try advantages(inputs, estimator: estimator)
+            }
+            let need = estimator.needs[0].rawValue
+            #expect(error?.message == "adv_estimator=\(estimator.name) needs \(need).")
+        }
+    }
+
+    @Test("groups that are too small and weights that do not fit are refused")
+    func impossibleBatchesAreRefused() {
+        var inputs = AdvantageInputs(
+            layout: ResponseLayout(lengths: [2, 2]), scores: [0, 1], groups: [0, 1])
+        let error = #expect(throws: ObjectiveError.self) {
+            try advantages(inputs, estimator: .grpoPassK)
+        }
+        #expect(error?.message.contains("at least 2 responses to each prompt") == true)
+        inputs.rewardComponents = [[0, 1], [1, 1]]
+        var settings = AdvantageSettings()
+        settings.rewardWeights = [1]
+        #expect(throws: ObjectiveError.self) {
+            try advantages(inputs, estimator: .gdpo, settings: settings)
+        }
+        inputs.rewardComponents = [[0]]
+        #expect(throws: ObjectiveError("There are 1 scores of one reward for 2 sequences.")) {
+            try advantages(inputs, estimator: .gdpo)
+        }
+    }
+
+    @Test("the return of REINFORCE++ reaches the turns before a masked token")
+    func returnsPassMaskedTokens() throws {
+        var settings = AdvantageSettings()
+        settings.discount = 0.5
+        let inputs = AdvantageInputs(
+            layout: ResponseLayout(lengths: [4], mask: [1, 0, 0, 1]), scores: [8], groups: [0])
+        let found = try advantages(inputs, estimator: .reinforcePlusPlus, settings: settings)
+        #expect(found.returns[0] == 4)
+        #expect(found.returns[3] == 8)
     }
 
     @Test("scores of whole responses give what token rewards give")
     func scoresEqualTokenRewards() throws {
         let layout = ResponseLayout(lengths: [2, 3, 1, 2])
         let groups = [9, 4, 9, 4]
-        for estimator in AdvantageEstimator.all {
+        for estimator in AdvantageEstimator.all where estimator.needs.isEmpty {
             let byScore = AdvantageInputs(
                 layout: layout, scores: [1, 0.25, 0, -1], groups: groups)
             let byToken = AdvantageInputs(

@@ -11,6 +11,7 @@ struct PolicyLossReferenceTests {
 
     struct Batch: Decodable {
         let lengths: [Int]
+        let mask: [Float]?
         let paddedLength: Int
         let old: [Float]
         let new: [Float]
@@ -28,18 +29,27 @@ struct PolicyLossReferenceTests {
         let metrics: [String: Double]
     }
 
+    /// The second has tokens masked within sequences, and log-ratios beyond every clamp.
+    private static let files = ["policy_losses.json", "policy_losses_masked.json"]
+
     @Test(
-        "losses, gradients and metrics are those of verl", arguments: PolicyLossMode.all.map(\.name)
-    )
-    func lossesEqualTheReference(name: String) throws {
-        let file = try fixture("policy_losses.json", as: File.self)
-        for reference in file.cases where reference.mode == name {
+        "losses, gradients and metrics are those of verl",
+        arguments: files, PolicyLossMode.all.map(\.name))
+    func lossesEqualTheReference(name: String, mode: String) throws {
+        let file = try fixture(name, as: File.self)
+        for reference in file.cases where reference.mode == mode {
             try expectReference(reference, file.batches[reference.batch])
         }
     }
 
+    @Test("every loss of the reference is registered, and every registered loss has a reference")
+    func everyLossIsCovered() throws {
+        let cases = try Self.files.flatMap { try fixture($0, as: File.self).cases }
+        #expect(Set(cases.map(\.mode)) == Set(PolicyLossMode.all.map(\.name)))
+    }
+
     private func expectReference(_ reference: Case, _ batch: Batch) throws {
-        let layout = ResponseLayout(lengths: batch.lengths)
+        let layout = ResponseLayout(lengths: batch.lengths, mask: batch.mask)
         let inputs = PolicyLossInputs(
             layout: layout, logProbabilities: batch.new, oldLogProbabilities: batch.old,
             advantages: batch.advantages,
@@ -47,6 +57,10 @@ struct PolicyLossReferenceTests {
         var constants = PolicyLossConstants()
         constants.klCovRatio = 0.1
         constants.klCovCoefficient = 0.3
+        // All candidates are taken out, for verl's random choice cannot be had.
+        constants.clipCovRatio = 1
+        constants.clipCovLowerBound = 0.3
+        constants.droBeta = 0.1
         let settings = try PolicyLossSettings(
             mode: PolicyLossMode(named: reference.mode), clipLow: 0.2, clipHigh: 0.28, clipC: 3,
             aggregation: LossAggregation(named: reference.aggregation), constants: constants)

@@ -102,6 +102,30 @@ struct PolicyLossTests {
         #expect(largestDifference(result.logProbabilityDerivatives, expected) <= 1e-7)
     }
 
+    @Test("the tokens that clip_cov takes out depend on the seed and on nothing else")
+    func clipCovIsSeeded() throws {
+        var example = PolicyLossExample(lengths: [40, 40], seed: 4)
+        example.logProbabilities = example.oldLogProbabilities
+        var constants = PolicyLossConstants()
+        constants.clipCovRatio = 0.05
+        constants.clipCovLowerBound = 0.1
+        let settings = try PolicyLossSettings(mode: .clipCovariance, constants: constants)
+        let counts = GlobalCounts(example.layout)
+        func removed(seed: UInt64) throws -> [Int] {
+            var inputs = example.inputs
+            inputs.selectionSeed = seed
+            let result = try policyLoss(inputs, settings: settings, counts: counts)
+            #expect(result.metrics["actor/pg_clipfrac"] == 0.05)
+            return result.logProbabilityDerivatives.indices.filter {
+                result.logProbabilityDerivatives[$0] == 0
+            }
+        }
+        let first = try removed(seed: 1)
+        #expect(first.count == 4)
+        #expect(try removed(seed: 1) == first)
+        #expect(try removed(seed: 2) != first)
+    }
+
     @Test("missing inputs, wrong lengths and wrong constants are refused in one sentence")
     func badInputIsRefused() throws {
         let example = PolicyLossExample(lengths: [3, 2], seed: 1)

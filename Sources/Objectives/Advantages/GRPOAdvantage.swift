@@ -8,13 +8,18 @@ extension AdvantageEstimator {
 func grpoAdvantages(
     _ inputs: AdvantageInputs, _ settings: AdvantageSettings
 ) throws(ObjectiveError) -> AdvantageEstimates {
-    let groups = OutcomeGroups(inputs)
-    let values = try groups.map { sequences throws(ObjectiveError) in
-        let single = sequences.count == 1
-        let mean = single ? 0 : groups.mean(sequences)
-        let deviation = single ? 1 : groups.variance(sequences).squareRoot()
-        let divisor = settings.normalizeByDeviation ? deviation + 1e-6 : 1
-        return sequences.map { (groups.scores[$0] - mean) / divisor }
-    }
+    let values = try groupNormalized(OutcomeGroups(inputs), settings)
     return AdvantageEstimates(broadcasting: values, over: inputs.layout)
+}
+
+/// The scores of a batch, each relative to its group, `[S]`.
+func groupNormalized(
+    _ groups: OutcomeGroups, _ settings: AdvantageSettings
+) throws(ObjectiveError) -> [Double] {
+    try groups.map { sequences throws(ObjectiveError) in
+        let baseline = groups.baseline(sequences)
+        let deviation = sequences.count == 1 ? 1 : groups.variance(sequences).squareRoot()
+        let divisor = settings.normalizeByDeviation ? deviation + 1e-6 : 1
+        return sequences.map { (groups.scores[$0] - baseline) / divisor }
+    }
 }
