@@ -42,3 +42,12 @@ private func editDistance(_ first: String, _ second: String) -> Int {
     }
     return row[target.count]
 }
+
+/// Refuses a setting that is not finite or not in its range; the message names verl's key.
+func checkSetting(
+    _ key: String, _ value: Double, _ range: String, _ isRight: (Double) -> Bool
+) throws(ObjectiveError) {
+    guard value.isFinite, isRight(value) else {
+        throw ObjectiveError("\(key) must be \(range), but it is \(value).")
+    }
+}

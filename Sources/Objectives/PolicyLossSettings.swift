@@ -34,12 +34,14 @@ package struct PolicyLossSettings: Sendable {
         klEstimator: KLEstimator = KLEstimator(.k3),
         constants: PolicyLossConstants = PolicyLossConstants()
     ) throws(ObjectiveError) {
-        try check("clip_ratio_low", clipLow, "at least 0 and at most 1") { $0 >= 0 && $0 <= 1 }
-        try check("clip_ratio_high", clipHigh, "at least 0") { $0 >= 0 }
-        try check("clip_ratio_c", clipC, "greater than 1") { $0 > 1 }
-        try check("loss_scale_factor", lossScaleFactor ?? 1, "greater than 0") { $0 > 0 }
-        try check("entropy_coeff", entropyCoefficient, "a finite number") { _ in true }
-        try check("kl_loss_coef", klCoefficient, "a finite number") { _ in true }
+        try checkSetting("clip_ratio_low", clipLow, "at least 0 and at most 1") {
+            $0 >= 0 && $0 <= 1
+        }
+        try checkSetting("clip_ratio_high", clipHigh, "at least 0") { $0 >= 0 }
+        try checkSetting("clip_ratio_c", clipC, "greater than 1") { $0 > 1 }
+        try checkSetting("loss_scale_factor", lossScaleFactor ?? 1, "greater than 0") { $0 > 0 }
+        try checkSetting("entropy_coeff", entropyCoefficient, "a finite number") { _ in true }
+        try checkSetting("kl_loss_coef", klCoefficient, "a finite number") { _ in true }
         try constants.validate()
         self.mode = mode
         self.clipLow = clipLow
@@ -79,26 +81,19 @@ package struct PolicyLossConstants: Sendable {
 
     /// - Throws: when a constant is outside its range; the message names verl's key.
     func validate() throws(ObjectiveError) {
-        try check("tau_pos", tauPositive, "greater than 0") { $0 > 0 }
-        try check("tau_neg", tauNegative, "greater than 0") { $0 > 0 }
+        try checkSetting("tau_pos", tauPositive, "greater than 0") { $0 > 0 }
+        try checkSetting("tau_neg", tauNegative, "greater than 0") { $0 > 0 }
         let share = "greater than 0 and at most 1"
-        try check("policy_loss.clip_cov_ratio", clipCovRatio, share) { $0 > 0 && $0 <= 1 }
-        try check("policy_loss.clip_cov_lb", clipCovLowerBound, "a finite number") { _ in true }
+        try checkSetting("policy_loss.clip_cov_ratio", clipCovRatio, share) { $0 > 0 && $0 <= 1 }
+        try checkSetting("policy_loss.clip_cov_lb", clipCovLowerBound, "a finite number") { _ in
+            true
+        }
         let aboveLower = "greater than clip_cov_lb=\(clipCovLowerBound)"
-        try check("policy_loss.clip_cov_ub", clipCovUpperBound, aboveLower) {
+        try checkSetting("policy_loss.clip_cov_ub", clipCovUpperBound, aboveLower) {
             $0 > clipCovLowerBound
         }
-        try check("policy_loss.kl_cov_ratio", klCovRatio, share) { $0 > 0 && $0 <= 1 }
-        try check("policy_loss.ppo_kl_coef", klCovCoefficient, "at least 0") { $0 >= 0 }
-        try check("policy_loss.dro_beta", droBeta, "greater than 0") { $0 > 0 }
-    }
-}
-
-/// Refuses a number that is not finite or not in its range.
-private func check(
-    _ key: String, _ value: Double, _ range: String, _ isRight: (Double) -> Bool
-) throws(ObjectiveError) {
-    guard value.isFinite, isRight(value) else {
-        throw ObjectiveError("\(key) must be \(range), but it is \(value).")
+        try checkSetting("policy_loss.kl_cov_ratio", klCovRatio, share) { $0 > 0 && $0 <= 1 }
+        try checkSetting("policy_loss.ppo_kl_coef", klCovCoefficient, "at least 0") { $0 >= 0 }
+        try checkSetting("policy_loss.dro_beta", droBeta, "greater than 0") { $0 > 0 }
     }
 }
