@@ -1,0 +1,4 @@
+/// A chat template.
+package struct ChatTemplate: Sendable {
+    package init(source: String, name: String) throws(FormatError) {}
+}
