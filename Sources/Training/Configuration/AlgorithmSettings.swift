@@ -33,16 +33,16 @@ package struct AlgorithmSettings: Sendable {
         -> AdvantageEstimator
     {
         let key = "adv_estimator"
-        let known = AdvantageEstimator.all.map(\.name)
         let name = try reader.string(key, default: "gae", "How rewards become advantages.")
-        if let estimator = AdvantageEstimator.all.first(where: { $0.name == name }) {
-            return estimator
+        let known = AdvantageEstimator.all.first { $0.name == name }
+        if let known, known.needs.isEmpty { return known }
+        let usable = AdvantageEstimator.all.filter(\.needs.isEmpty).map(\.name)
+        let choice = "set \(reader.fullKey(key)) to one of " + usable.joined(separator: ", ")
+        guard let need = known?.needs.first else {
+            throw reader.invalid(key, "there is no such estimator: \(choice)")
         }
-        let choice = known.map { "\(reader.fullKey(key))=\($0)" }.joined(separator: " or ")
-        if name == "gae" {
-            throw reader.invalid(key, "it needs a critic, which is not there yet: set \(choice)")
-        }
-        throw reader.invalid(key, "must be one of those there are: set \(choice)")
+        let reason = need == .values ? "a critic, which is not there yet" : need.rawValue
+        throw reader.invalid(key, "it needs \(reason): \(choice)")
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {

@@ -1,7 +1,7 @@
 import Settings
 
 /// How tokens are drawn.
-package struct SamplingSettings: Sendable, Equatable {
+package struct ResponseSampling: Sendable, Equatable {
     /// Divides the logits; 0 takes the likeliest token always.
     package let temperature: Double
     /// Draw from the likeliest so many tokens only; nil for all.
@@ -18,9 +18,9 @@ package struct SamplingSettings: Sendable, Equatable {
 /// How responses are generated: the keys `actor_rollout_ref.rollout.*`.
 package struct RolloutSettings: Sendable {
     /// How the responses that are learned from are drawn; `responseCount` is the group size.
-    package let sampling: SamplingSettings
+    package let sampling: ResponseSampling
     /// How the responses of a validation are drawn.
-    package let validationSampling: SamplingSettings
+    package let validationSampling: ResponseSampling
     /// Whether a response goes on after an end-of-sequence token.
     package let ignoreEOS: Bool
     /// Most sequences that are decoded at once.
@@ -60,12 +60,12 @@ package struct RolloutSettings: Sendable {
         try Self.declareOthers(reader)
     }
 
-    private static func sampling(_ reader: SettingsReader) throws(SettingsError) -> SamplingSettings
+    private static func sampling(_ reader: SettingsReader) throws(SettingsError) -> ResponseSampling
     {
         try reader.unsupported(
             "do_sample", allowed: [true],
             because: "without sampling all responses of a group are the same")
-        return SamplingSettings(
+        return ResponseSampling(
             temperature: try reader.double(
                 "temperature", default: 1, in: .above(0),
                 "Divides the logits; the higher, the more varied."),
@@ -75,14 +75,14 @@ package struct RolloutSettings: Sendable {
     }
 
     private static func validationSampling(_ reader: SettingsReader) throws(SettingsError)
-        -> SamplingSettings
+        -> ResponseSampling
     {
         let temperature = try reader.double(
             "temperature", default: 0, in: .atLeast(0),
             "Divides the logits in validation, where do_sample is true.")
         let samples = try reader.bool(
             "do_sample", default: false, "Draw validation responses by chance; false is greedy.")
-        let sampling = SamplingSettings(
+        let sampling = ResponseSampling(
             temperature: samples ? temperature : 0, topK: try reader.topK(),
             topP: try reader.topP(),
             responseCount: try reader.int(

@@ -21,16 +21,21 @@ extension TrainSettings {
         }
     }
 
-    /// Says what GRPO makes of groups that cannot be compared within.
-    static func noteLoneResponses(
+    /// Groups of one response cannot be compared within.
+    static func checkGroups(
         _ reader: SettingsReader, _ algorithm: AlgorithmSettings, _ rollout: RolloutSettings
-    ) {
-        guard algorithm.estimator.name == "grpo", rollout.sampling.responseCount == 1 else {
-            return
+    ) throws(SettingsError) {
+        guard rollout.sampling.responseCount == 1 else { return }
+        let group = "actor_rollout_ref.rollout.n"
+        if algorithm.estimator.name == "grpo_passk" {
+            throw reader.conflict(
+                ["algorithm.adv_estimator", group],
+                "the best response is compared with the second best, so set n to 2 or more")
         }
+        guard algorithm.estimator.name == "grpo" else { return }
         reader.note(
-            "'actor_rollout_ref.rollout.n' is 1: a group of one response has nothing to be compared"
-                + " with, so its advantage is its reward.")
+            "'\(group)' is 1: a group of one response has nothing to be compared with, so its"
+                + " advantage is its reward.")
     }
 
     static func checkLengths(

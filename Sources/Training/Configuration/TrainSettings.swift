@@ -47,7 +47,7 @@ package struct TrainSettings: Sendable {
         try Self.checkBatches(reader, data, actor, rollout)
         try Self.checkLengths(reader, data, rollout)
         try Self.checkValidation(reader, data, trainer)
-        Self.noteLoneResponses(reader, algorithm, rollout)
+        try Self.checkGroups(reader, algorithm, rollout)
         try reader.finish()
         report = SettingsReport(reader)
     }
