@@ -1,3 +1,4 @@
+import Formats
 import Models
 import OracleFixtures
 import Rollouts
@@ -17,6 +18,28 @@ struct RolloutEngineTests {
             #expect(completion.finishReason == .length)
             #expect(completion.adapterVersion == nil)
         }
+    }
+
+    @Test(
+        "gives the continuations of transformers and peft",
+        arguments: OracleFixtures.models, OracleFixtures.adapters)
+    func reference(name: String, adapterName: String) throws {
+        let model = try TinyModel(name)
+        let adapter = EngineAdapter(
+            name: adapterName, version: 1,
+            weights: try model.adapter(folder: "adapters/\(name)--\(adapterName)"))
+        let path = OracleFixtures.path("generate-\(name)--\(adapterName).json")
+        let rows = try #require(try JSON(contentsOfFile: path).array)
+        func tokens(_ row: JSON, _ key: String) -> [Int32] {
+            (row[key]?.array ?? []).compactMap { $0.int.map { Int32($0) } }
+        }
+        let sampling = SamplingSettings(temperature: 0, maxTokens: 12)
+        let requests = rows.enumerated().map { index, row in
+            RolloutRequest(id: UInt64(index), prompt: tokens(row, "prompt"), sampling: sampling)
+        }
+        let completions = try model.engine().generate(requests, adapter: adapter)
+        #expect(completions.count == 3)
+        #expect(completions.map(\.tokens) == rows.map { tokens($0, "greedy") })
     }
 
     @Test(
