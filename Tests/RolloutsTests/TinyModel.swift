@@ -1,4 +1,3 @@
-import Formats
 import Models
 import OracleFixtures
 import Rollouts
@@ -78,30 +77,6 @@ struct TinyModel {
                 let shape = projection.shape(decoder.config)
                 weights[layer, projection] = LowRank(
                     A: matrix(4, shape[1]), B: matrix(shape[0], 4), scale: 2)
-            }
-        }
-        return weights
-    }
-
-    /// The adapter in a folder of the reference values.
-    func adapter(folder: String) throws -> AdapterWeights {
-        let path = OracleFixtures.path(folder)
-        let settings = try JSON(contentsOfFile: "\(path)/adapter_config.json")
-        let file = try SafetensorsFile(path: "\(path)/adapter_model.safetensors")
-        let rank = Float(settings["r"]?.int ?? 0)
-        let divisor = settings["use_rslora"]?.bool == true ? rank.squareRoot() : rank
-        let scale = Float(settings["lora_alpha"]?.int ?? 0) / divisor
-        var weights = AdapterWeights(layerCount: decoder.config.layerCount)
-        for layer in 0..<decoder.config.layerCount {
-            for projection in Projection.allCases {
-                let stem = "base_model.model.\(projection.modulePath(layer: layer))"
-                guard file.tensors["\(stem).lora_A.weight"] != nil else { continue }
-                func tensor(_ name: String) throws -> Tensor {
-                    try Tensor(file.floats(name), shape: file.entry(name).shape)
-                }
-                weights[layer, projection] = LowRank(
-                    A: try tensor("\(stem).lora_A.weight"),
-                    B: try tensor("\(stem).lora_B.weight"), scale: scale)
             }
         }
         return weights
