@@ -118,7 +118,6 @@ package final class RolloutEngine {
     package func releaseCache() {
         replaceCache(blocks: 0)
         hasNewRequests = true
-        MemoryPool.shared.releaseUnused()
     }
 
     /// Serves `requests` to their end.
@@ -186,7 +185,11 @@ package final class RolloutEngine {
 
     private func replaceCache(blocks: Int) {
         scheduler.replacePool(BlockPool(capacity: blocks, blockSize: settings.blockSize))
-        cache = nil
+        if cache != nil {
+            cache = nil
+            // The next cache is of another size: the memory pool would keep the old one for nothing.
+            MemoryPool.shared.releaseUnused()
+        }
         if blocks > 0 {
             cache = KVCache(
                 runner.decoder.config, blocks: blocks, blockSize: settings.blockSize)
