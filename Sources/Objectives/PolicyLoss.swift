@@ -14,6 +14,8 @@ package struct PolicyLossInputs: Sendable {
     package var referenceLogProbabilities: [Float]?
     /// Importance weights of the rollout correction, `[T]`, constants to the derivative.
     package var rolloutWeights: [Float]?
+    /// The mask of the policy term where it is narrower than the layout's (a rejection), `[T]`.
+    package var policyMask: [Float]?
     /// Seed of the losses that choose tokens at random (`clip_cov`).
     package var selectionSeed: UInt64
 
@@ -62,9 +64,10 @@ package func policyLoss(
     let (layout, mode) = (inputs.layout, settings.mode)
     let weights = try settings.aggregation.weights(
         layout, counts: counts, scaleFactor: settings.lossScaleFactor)
-    let policyWeights =
-        try mode.aggregation?.weights(layout, counts: counts, scaleFactor: nil) ?? weights
-    let tokenLosses = mode.tokenLosses(inputs, settings)
+    let policyInputs = inputs.narrowed
+    let policyWeights = try (mode.aggregation ?? settings.aggregation).weights(
+        policyInputs.layout, counts: counts, scaleFactor: settings.lossScaleFactor)
+    let tokenLosses = mode.tokenLosses(policyInputs, settings)
 
     var total = WeightedLoss(tokenCount: layout.tokenCount)
     var metrics = tokenLosses.indicators.mapValues { $0 / max(counts.tokens, 1) }
@@ -151,13 +154,21 @@ private func klLosses(
 }
 
 extension PolicyLossInputs {
+    /// The same inputs with the policy term's own mask as the layout's.
+    fileprivate var narrowed: PolicyLossInputs {
+        guard let policyMask else { return self }
+        var narrowed = self
+        narrowed.layout = ResponseLayout(starts: layout.starts, mask: policyMask)
+        return narrowed
+    }
+
     /// - Throws: when an array has not one value a token.
     fileprivate func validate() throws(ObjectiveError) {
         let arrays: [(String, [Float]?)] = [
             ("log-probabilities", logProbabilities), ("old log-probabilities", oldLogProbabilities),
             ("advantages", advantages), ("entropies", entropies),
             ("reference log-probabilities", referenceLogProbabilities),
-            ("rollout weights", rolloutWeights),
+            ("rollout weights", rolloutWeights), ("values of the policy mask", policyMask),
         ]
         for (name, values) in arrays {
             guard let values, values.count != layout.tokenCount else { continue }

@@ -1,7 +1,7 @@
 /// What the actor's loss is made of; the defaults are verl's.
 package struct PolicyLossSettings: Sendable {
     /// Which policy loss (`policy_loss.loss_mode`).
-    package let mode: PolicyLossMode
+    package private(set) var mode: PolicyLossMode
     /// Lower clip range of the ratio (`clip_ratio_low`).
     package let clipLow: Double
     /// Upper clip range of the ratio (`clip_ratio_high`).
@@ -54,6 +54,13 @@ package struct PolicyLossSettings: Sendable {
         self.klCoefficient = klCoefficient
         self.klEstimator = klEstimator
         self.constants = constants
+    }
+
+    /// The same settings for another policy loss.
+    func replacingMode(_ mode: PolicyLossMode) -> PolicyLossSettings {
+        var settings = self
+        settings.mode = mode
+        return settings
     }
 }
 
