@@ -48,7 +48,7 @@ extension SettingsReader {
     }
 
     /// The error for a key that must be given; points at an unread key that looks like it.
-    func missing(_ key: String, _ help: String) -> SettingsError {
+    package func missing(_ key: String, _ help: String) -> SettingsError {
         let full = fullKey(key)
         var hint = "give it as \(full)=VALUE"
         let similar = givenKeys().first {

@@ -26,12 +26,9 @@ package struct DataSettings: Sendable {
 
     /// Reads `data.*`; `defaultSeed` is used where the key has none of its own.
     init(_ reader: SettingsReader, defaultSeed: Int) throws(SettingsError) {
-        trainFiles = try reader.paths("train_files", "JSON-lines files of the training prompts.")
-        guard !trainFiles.isEmpty else {
-            throw SettingsError(
-                "'data.train_files' is needed: give the training prompts as"
-                    + " data.train_files=FILE.jsonl.")
-        }
+        let help = "JSON-lines files of the training prompts."
+        trainFiles = try reader.paths("train_files", help)
+        guard !trainFiles.isEmpty else { throw reader.missing("train_files", help) }
         validationFiles = try reader.paths(
             "val_files", "JSON-lines files of the validation prompts.")
         prompts = try PromptSettings(reader)

@@ -20,12 +20,9 @@ package struct SFTDataSettings: Sendable {
 
     /// Reads `data.*`.
     init(_ reader: SettingsReader) throws(SettingsError) {
-        trainFiles = try reader.paths("train_files", "JSON-lines files of the training rows.")
-        guard !trainFiles.isEmpty else {
-            throw SettingsError(
-                "'data.train_files' is needed: give the training rows as"
-                    + " data.train_files=FILE.jsonl.")
-        }
+        let help = "JSON-lines files of the training rows."
+        trainFiles = try reader.paths("train_files", help)
+        guard !trainFiles.isEmpty else { throw reader.missing("train_files", help) }
         validationFiles = try reader.paths("val_files", "JSON-lines files of validation rows.")
         rows = try ResponseRowSettings(reader)
         trainBatchSize = try reader.int(
