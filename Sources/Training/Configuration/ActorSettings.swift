@@ -90,30 +90,3 @@ package struct ActorSettings: Sendable {
             because: "mixture-of-experts models are not supported yet")
     }
 }
-
-/// What a checkpoint holds: the keys `...checkpoint.*`.
-package struct CheckpointSettings: Sendable {
-    /// Whether the adapter (or, without one, the model) is saved.
-    package let savesModel: Bool
-    /// Whether the optimizer's state is saved, without which a run cannot go on exactly.
-    package let savesOptimizer: Bool
-    /// Whether random state and the position in the data are saved.
-    package let savesExtra: Bool
-
-    /// Reads the keys of a `checkpoint` group.
-    init(_ reader: SettingsReader) throws(SettingsError) {
-        let names = ["model", "optimizer", "extra"]
-        let contents = try reader.choices(
-            "save_contents", default: names, of: names, "What a checkpoint holds.")
-        savesModel = contents.contains("model")
-        savesOptimizer = contents.contains("optimizer")
-        savesExtra = contents.contains("extra")
-        guard savesModel else {
-            throw reader.invalid("save_contents", "a checkpoint without 'model' is of no use")
-        }
-        reader.ignored("load_contents", because: "all that a checkpoint holds is loaded")
-        reader.ignored("async_save", because: "an adapter is saved in a moment")
-        reader.ignored("save_lora_only", because: "the frozen base model is never saved again")
-        reader.ignored("mbridge_config", because: "it belongs to Megatron")
-    }
-}
