@@ -137,7 +137,10 @@ private func message(_ source: String, _ extra: [String: JSON] = [:]) -> String 
 
     @Test func `deep or long sources are refused or rendered`() {
         let pieces = [
-            ("{{ " + String(repeating: "(", count: 5000) + " }}", "100"),
+            (
+                "{{ " + String(repeating: "(", count: 5000) + "1"
+                    + String(repeating: ")", count: 5000) + " }}", "100"
+            ),
             ("{{ 1" + String(repeating: " + 1", count: 5000) + " }}", "300"),
             ("{{ a" + String(repeating: ".a", count: 5000) + " }}", "300"),
             ("{{ " + String(repeating: "- ", count: 5000) + "1 }}", "100"),
