@@ -15,8 +15,6 @@ package struct ActorSettings: Sendable {
     package let shuffleSeed: Int
     /// The loss.
     package let loss: PolicyLossSettings
-    /// Whether the entropy is computed as a metric where the loss does not need it.
-    package let calculatesEntropy: Bool
     /// The optimizer; its `gradientClip` is `grad_clip`.
     package let optimizer: OptimizerSettings
     /// What checkpoints hold.
@@ -36,8 +34,6 @@ package struct ActorSettings: Sendable {
         shuffleSeed = try reader.int(
             "data_loader_seed", default: 42, "Seed of the shuffling of samples.")
         loss = try PolicyLossSettings(reader)
-        calculatesEntropy = try reader.bool(
-            "calculate_entropy", default: false, "Compute the entropy as a metric.")
         optimizer = try Self.optimizer(reader)
         checkpoint = try CheckpointSettings(reader.scope("checkpoint"))
         try Self.declareOthers(reader)
@@ -62,6 +58,8 @@ package struct ActorSettings: Sendable {
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        reader.ignored(
+            "calculate_entropy", because: "the entropy is always computed, at no cost")
         try reader.unsupported(
             "ppo_micro_batch_size", allowed: [nil],
             because: "verl has given it up; write ppo_micro_batch_size_per_gpu")
