@@ -52,7 +52,8 @@ CK_INLINE float ck_float_of_f16(uint16_t half) {
     uint32_t magnitude = (uint32_t)(half & 0x7fffu) << 13;
     uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
     uint32_t finite = ck_bits_of_float(ck_float_of_bits(magnitude) * 0x1p112f);
-    return ck_float_of_bits(sign | ((half & 0x7c00u) == 0x7c00u ? magnitude | 0x7f800000u : finite));
+    bool is_finite = (half & 0x7c00u) != 0x7c00u;
+    return ck_float_of_bits(sign | (is_finite ? finite : magnitude | 0x7f800000u));
 }
 
 // Rounds to nearest even, with subnormals; too large gives inf and a NaN stays one.

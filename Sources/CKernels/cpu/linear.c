@@ -1,24 +1,22 @@
 // Products with a weight W [N, K]: forward, and backward by input, weight and bias.
 //
-// Two forms of tile, each written once for any vector width in linear_kernels.inc:
+// One form for all three: out[r, c] = sum over d of a(r, d) b(d, c) by outer products, in tiles of
+// 6 rows by 2 vectors of columns (linear_kernels.inc, written once for any vector width).
 //
-// Dot tiles (forward). W's rows lie along the reduction, as a checkpoint holds them, so 3 rows of
-// x by 4 rows of W are multiplied lane by lane. The order of summation of an element of y is
-//   lane j of a sum adds k = j, j + L, j + 2L... (L lanes) within one block of K;
-//   at the block's end the lanes are added in a fixed tree (sum_lanes);
-//   the blocks' sums are added in order.
-// Block sizes follow from K alone and every path keeps this order, so **a row of y has the same
-// bits whatever M is**, for any number of threads. Few rows (decoding) read W straight from memory
-// and widen it in registers; many rows (training, prefill) widen four rows of W at a time into the
-// L1 cache and use them for all rows of x, which lie packed in the L2 cache.
+// The order of summation of an element is one chain of multiply-adds along d within blocks of
+// OUTER_DEPTH, whose sums are scaled and added in order. It does not depend on where the element
+// stands in a tile, on the number of rows or on the number of threads: **a row of y has the same
+// bits whatever M is**, and the same with AVX2 and AVX-512. (The portable path rounds products
+// where the processor has no multiply-add.)
 //
-// Outer-product tiles (the backward products, and forward with K <= SHORT_REDUCTION, where adding
-// lanes would cost as much as the products): 6 rows by 2 vectors of columns; each element is one
-// chain of multiply-adds along the reduction, within blocks of OUTER_DEPTH that are added in
-// order. A row's bits do not depend on the number of rows here either.
+// A task packs a block of a ([depth][6 rows], at most TILE_ROWS, in the L2 cache) and then, one
+// after another, panels of b ([depth][2 vectors], in the L1 cache), each of which is used for all
+// rows of the block. Packing widens W to f32. Forward needs W [N, K] turned, since its rows lie
+// along the reduction: 8 rows by 32 bytes at a time in registers. bf16 is turned two neighbours
+// at once and widened after, by one shift or one mask.
 //
-// The forms differ from each other in the order of summation, and so in the last bits, as do
-// instruction sets; which form is used depends on K alone.
+// With few rows (decoding) packing would cost more than it saves: W is read once, straight from
+// memory, turned in registers and multiplied there, in the same order.
 //
 // Work is split over threads by tiles of the result, never along a reduction.
 #include "../include/linear.h"
@@ -56,8 +54,6 @@
 #endif
 
 enum {
-    SHORT_REDUCTION = 64, // K up to which forward uses outer products
-    FEW_ROWS = 12,        // M up to which W is read straight from memory
     TASKS_A_THREAD = 4,   // so that threads end at about the same time
     LEAST_WORK = 1 << 15, // multiply-adds below which a task is not worth handing out
 };
@@ -113,37 +109,29 @@ static void part(const tiling *t, long task, long *row, long *row_end, long *col
 
 typedef struct {
     const linear_kernels *kernels;
-    const void *call;
+    const outer_call *call;
+    bool few_rows;
     tiling tiling;
 } linear_job;
 
-static void run_few_rows(void *context, long task) {
+static void run_task(void *context, long task) {
     const linear_job *job = context;
     long row, row_end, column, column_end;
     part(&job->tiling, task, &row, &row_end, &column, &column_end);
-    job->kernels->dot_few_rows(job->call, column, column_end);
+    if (job->few_rows) {
+        job->kernels->few_rows(job->call, column, column_end);
+    } else {
+        job->kernels->outer_tile(job->call, row, row_end, column, column_end);
+    }
 }
 
-static void run_dot_tile(void *context, long task) {
-    const linear_job *job = context;
-    long row, row_end, column, column_end;
-    part(&job->tiling, task, &row, &row_end, &column, &column_end);
-    job->kernels->dot_tile(job->call, row, row_end, column, column_end);
-}
-
-static void run_outer_tile(void *context, long task) {
-    const linear_job *job = context;
-    long row, row_end, column, column_end;
-    part(&job->tiling, task, &row, &row_end, &column, &column_end);
-    job->kernels->outer_tile(job->call, row, row_end, column, column_end);
-}
-
-static void run_outer(const outer_call *call) {
-    const linear_kernels *use = kernels();
-    tiling most = {.tile_rows = OUTER_TILE_ROWS, .tile_columns = OUTER_TILE_COLUMNS};
-    tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = 2 * use->lanes};
-    linear_job job = {use, call, tile(call->rows, call->columns, call->depth, most, least)};
-    ck_parallel(job.tiling.tasks, run_outer_tile, &job);
+static void run(const outer_call *call) {
+    linear_job job = {kernels(), call, call->transposed && call->rows <= FEW_ROWS, {}};
+    tiling most = {.tile_rows = TILE_ROWS, .tile_columns = TILE_COLUMNS};
+    tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = job.kernels->panel};
+    if (job.few_rows) least.tile_columns = job.kernels->few_rows_panel;
+    job.tiling = tile(call->rows, call->columns, call->depth, most, least);
+    ck_parallel(job.tiling.tasks, run_task, &job);
 }
 
 // MARK: Products
@@ -152,29 +140,10 @@ void ck_linear_forward(long M, long N, long K, const float *x, long ldx, const v
                        ck_dtype dtype, const void *bias, ck_dtype bias_dtype, float scale,
                        int accumulate, float *y, long ldy) {
     if (M <= 0 || N <= 0) return;
-    linear_output out = {y, ldy, scale, accumulate != 0, bias, bias_dtype};
-    if (K <= SHORT_REDUCTION) {
-        outer_call call = {M, N, K, x, ldx, 1, W, K, dtype, true, out};
-        run_outer(&call);
-        return;
-    }
-    const linear_kernels *use = kernels();
-    dot_call call = {M, N, K, x, ldx, W, dtype, out, nullptr};
-    if (M <= FEW_ROWS) {
-        long rows = ck_round_up(M, DOT_ROWS), padded = ck_round_up(K, use->lanes);
-        float *packed = ck_scratch(0, sizeof(float) * (size_t)(rows * padded));
-        use->pack_x(M, K, x, ldx, packed);
-        call.packed = packed;
-        tiling most = {.tile_rows = FEW_ROWS, .tile_columns = 4096};
-        tiling least = {.tile_rows = FEW_ROWS, .tile_columns = 4 * DOT_COLUMNS};
-        linear_job job = {use, &call, tile(M, N, K, most, least)};
-        ck_parallel(job.tiling.tasks, run_few_rows, &job);
-        return;
-    }
-    tiling most = {.tile_rows = DOT_TILE_ROWS, .tile_columns = DOT_TILE_COLUMNS};
-    tiling least = {.tile_rows = 8 * DOT_ROWS, .tile_columns = 4 * DOT_COLUMNS};
-    linear_job job = {use, &call, tile(M, N, K, most, least)};
-    ck_parallel(job.tiling.tasks, run_dot_tile, &job);
+    outer_call call = {.rows = M, .columns = N, .depth = K, .a = x, .a_row = ldx, .a_depth = 1,
+                       .b = W, .ldb = K, .dtype = dtype, .transposed = true,
+                       .out = {y, ldy, scale, accumulate != 0, bias, bias_dtype}};
+    run(&call);
 }
 
 void ck_linear_backward_input(long M, long N, long K, const float *dy, long lddy, const void *W,
@@ -183,7 +152,7 @@ void ck_linear_backward_input(long M, long N, long K, const float *dy, long lddy
     outer_call call = {.rows = M, .columns = K, .depth = N, .a = dy, .a_row = lddy, .a_depth = 1,
                        .b = W, .ldb = K, .dtype = dtype,
                        .out = {dx, lddx, scale, accumulate != 0, nullptr, CK_F32}};
-    run_outer(&call);
+    run(&call);
 }
 
 void ck_linear_backward_weight(long M, long N, long K, const float *dy, long lddy, const float *x,
@@ -192,7 +161,7 @@ void ck_linear_backward_weight(long M, long N, long K, const float *dy, long ldd
     outer_call call = {.rows = N, .columns = K, .depth = M, .a = dy, .a_row = 1, .a_depth = lddy,
                        .b = x, .ldb = ldx, .dtype = CK_F32,
                        .out = {dW, K, scale, true, nullptr, CK_F32}};
-    run_outer(&call);
+    run(&call);
 }
 
 // MARK: Bias
