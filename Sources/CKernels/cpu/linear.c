@@ -15,8 +15,8 @@
 // along the reduction: 8 rows by 32 bytes at a time in registers. bf16 is turned two neighbours
 // at once and widened after, by one shift or one mask.
 //
-// With few rows (decoding) packing would cost more than it saves: W is read once, straight from
-// memory, turned in registers and multiplied there, in the same order.
+// With one or two rows (decoding) packing a whole panel would cost more than it saves: short strips
+// of W, several vectors wide, are turned and used at once, in the same order.
 //
 // Work is split over threads by tiles of the result, never along a reduction.
 #include "../include/linear.h"

@@ -6,11 +6,11 @@
 
 // Blocking. Only OUTER_DEPTH has an influence on bits.
 enum {
-    FEW_ROWS = 3,     // up to which b is turned in short strips, used at once
-    FEW_ROWS_STRIP = 32, // depth turned at a time then
-    OUTER_ROWS = 6,   // of a tile; with two vectors of columns, 12 sums and 3 operands fit
-    OUTER_DEPTH = 384,// of one pass: a packed panel of b stays in the L1 cache...
-    TILE_ROWS = 192,  // ...and a packed block of a in the L2 cache
+    FEW_ROWS = 2,        // up to which b is turned in short strips that are used at once
+    FEW_ROWS_STRIP = 32, // depth of such a strip
+    OUTER_ROWS = 6,      // of a tile; with two vectors of columns, 12 sums and 3 operands fit
+    OUTER_DEPTH = 384,   // of one pass: a packed panel of b stays in the L1 cache...
+    TILE_ROWS = 192,     // ...and a packed block of a in the L2 cache
     TILE_COLUMNS = 512,
 };
 
