@@ -66,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "lorikeet",
             dependencies: [
-                "Training",
+                "Training", "Rollouts", "Adapters", "Models", "Tensors", "Formats", "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

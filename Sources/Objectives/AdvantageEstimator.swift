@@ -33,8 +33,11 @@ package struct AdvantageInputs: Sendable {
         self.layout = layout
         self.tokenRewards = tokenRewards
         self.groups = groups
+        // Rewards of a wrong length are refused by `advantages`, which can say so.
+        let isWhole = tokenRewards.count == layout.tokenCount
         scores = (0..<layout.sequenceCount).map { sequence in
-            Float(layout.tokens(of: sequence).reduce(0.0) { $0 + Double(tokenRewards[$1]) })
+            guard isWhole else { return 0 }
+            return Float(layout.tokens(of: sequence).reduce(0.0) { $0 + Double(tokenRewards[$1]) })
         }
     }
 }

@@ -69,7 +69,9 @@ package struct DataSourceReward: RewardFunction {
             let known = RewardRule.all.flatMap(\.dataSources).joined(separator: ", ")
             throw RewardError(
                 "\(sampleName): no reward belongs to data_source \"\(dataSource)\"; known are "
-                    + "\(known), or set custom_reward_function.path to your own.")
+                    + "\(known); or choose one for all rows with reward.function="
+                    + "\(RewardRule.all.map(\.name).joined(separator: "|")), or your own with "
+                    + "custom_reward_function.path.")
         }
         return rule
     }

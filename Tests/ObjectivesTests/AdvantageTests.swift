@@ -165,6 +165,11 @@ struct AdvantageTests {
         #expect(throws: ObjectiveError("There are 1 scores for 2 sequences.")) {
             try advantages(inputs, estimator: .grpo)
         }
+        let short = AdvantageInputs(
+            layout: ResponseLayout(lengths: [1, 1]), tokenRewards: [1], groups: [0, 0])
+        #expect(throws: ObjectiveError("There are 1 token rewards for 2 response tokens.")) {
+            try advantages(short, estimator: .grpo)
+        }
         let error = #expect(throws: ObjectiveError.self) {
             try AdvantageEstimator(named: "gprp")
         }

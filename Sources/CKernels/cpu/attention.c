@@ -32,13 +32,20 @@ typedef struct {
 
 // MARK: Query rows
 
-// Row r of a block that begins at `row` of a sequence at `start`: its token and head.
+// A row of the queries: rows of a kv head go token by token, and head by head within.
 typedef struct {
-    long token, head;
+    long token, head, first_head, end_head;
 } row_place;
 
-CK_INLINE row_place place_of(const attention *a, long start, long kv_head, long row) {
-    return (row_place){start + row / a->group, kv_head * a->group + row % a->group};
+static row_place place_of(const attention *a, long start, long kv_head, long row) {
+    long first = kv_head * a->group;
+    return (row_place){start + row / a->group, first + row % a->group, first, first + a->group};
+}
+
+CK_INLINE void advance(row_place *place) {
+    if (++place->head < place->end_head) return;
+    place->head = place->first_head;
+    place->token++;
 }
 
 CK_INLINE long place_offset(const attention *a, row_place place) {
@@ -47,11 +54,12 @@ CK_INLINE long place_offset(const attention *a, row_place place) {
 
 static void load_queries(const attention *a, const ck_query_rows *rows, long start, long kv_head,
                          long row) {
-    for (long r = 0; r < rows->rows; r++) {
-        const float *restrict q = a->q + place_offset(a, place_of(a, start, kv_head, row + r));
+    row_place place = place_of(a, start, kv_head, row);
+    for (long r = 0; r < rows->rows; r++, advance(&place)) {
+        const float *restrict q = a->q + place_offset(a, place);
         float *restrict scaled = rows->q + r * a->D;
         for (long d = 0; d < a->D; d++) scaled[d] = q[d] * a->scale;
-        rows->positions[r] = (int32_t)((row + r) / a->group);
+        rows->positions[r] = (int32_t)(place.token - start);
     }
 }
 
@@ -74,8 +82,8 @@ static void forward_task(void *context, long task) {
     ck_key_source source = {.keys = a->k + offset, .values = a->v + offset,
                             .stride = a->K * a->D};
     ck_attend(a->kernels, &rows, &source);
-    for (long r = 0; r < count; r++) {
-        row_place place = place_of(a, start, kv_head, row + r);
+    row_place place = place_of(a, start, kv_head, row);
+    for (long r = 0; r < count; r++, advance(&place)) {
         float lse = ck_query_row_finish(&rows, r, a->result + place_offset(a, place));
         if (a->lse_result != nullptr) a->lse_result[place.token * a->H + place.head] = lse;
     }
@@ -164,8 +172,8 @@ CK_INLINE void copy_padded(const float *restrict source, long D, long width,
 static void load_gradients(const attention *a, const ck_query_rows *rows, const gradient_rows *g,
                            const chunk *c, long row) {
 #pragma clang fp reassociate(on) contract(fast)
-    for (long r = 0; r < rows->rows; r++) {
-        row_place place = place_of(a, c->start, c->kv_head, row + r);
+    row_place place = place_of(a, c->start, c->kv_head, row);
+    for (long r = 0; r < rows->rows; r++, advance(&place)) {
         const float *restrict dout = a->dout + place_offset(a, place);
         const float *restrict out = a->out + place_offset(a, place);
         float delta = 0;
@@ -209,7 +217,7 @@ static void backward_block(const attention *a, const ck_query_rows *rows, const 
     sums.a = slopes, sums.b = q, sums.c = dk;
     kernels->multiply(&sums);
     // dq += ds . k
-    if (width != a->D) {
+    if (width != stride) {
         for (long n = 0; n < count; n++) {
             copy_padded(k + n * stride, a->D, width, g->keys + n * width);
         }
@@ -242,10 +250,10 @@ static void backward_task(void *context, long task) {
             backward_block(a, &rows, &g, &c, key, ck_min(CK_KEY_BLOCK, seen - key), dk + offset,
                            dv + offset);
         }
-        for (long r = 0; r < count; r++) {
-            long offset = place_offset(a, place_of(a, c.start, c.kv_head, row + r));
+        row_place place = place_of(a, c.start, c.kv_head, row);
+        for (long r = 0; r < count; r++, advance(&place)) {
             const float *restrict sum = rows.out + r * width;
-            float *restrict dq = a->dq + offset;
+            float *restrict dq = a->dq + place_offset(a, place);
             for (long d = 0; d < a->D; d++) dq[d] = sum[d] * a->scale;
         }
     }

@@ -11,15 +11,42 @@
 typedef float v4 __attribute__((vector_size(16), aligned(4)));
 typedef float v8 __attribute__((vector_size(32), aligned(4)));
 typedef float v16 __attribute__((vector_size(64), aligned(4)));
+typedef int32_t i4 __attribute__((vector_size(16)));
+typedef int32_t i8 __attribute__((vector_size(32)));
+typedef int32_t i16 __attribute__((vector_size(64)));
 
-enum { MOST_ROWS = 6, MOST_VECTORS = 2 };
+enum { MOST_ROWS = 6, MOST_VECTORS = 2, STEPS = 4 };
 
 // MARK: Product
 
-// `rows` and `vectors` are constants once inlined, so that `sum` is registers.
+// Keeps an address in a register. Left alone, the compiler works out the addresses of the steps
+// ahead, by chains of additions or into more registers than there are.
+#define KEEP(address) __asm__("" : "+r"(address))
+
+// One step of the depth. (Not a function: a vector wider than the baseline's cannot be passed.)
+#define ADD_STEP                                                                                   \
+    {                                                                                              \
+        v16 column[MOST_VECTORS];                                                                  \
+        CK_UNROLL for (long j = 0; j < vectors; j++) column[j] = *(const v16 *)(b + j * CK_LANES); \
+        CK_UNROLL for (long i = 0; i < rows; i++) {                                                \
+            CK_UNROLL for (long j = 0; j < vectors; j++) sum[i][j] += a[row[i]] * column[j];       \
+        }                                                                                          \
+        a += a_column;                                                                             \
+        b += ldb;                                                                                  \
+        KEEP(a);                                                                                   \
+        KEEP(b);                                                                                   \
+    }
+
+// `rows` and `vectors` are constants once inlined, so that `sum` is registers. Steps go by four:
+// the exit of a loop of 32 or 64 rounds is mispredicted every time.
 CK_INLINE void multiply_tile(const long rows, const long vectors, const ck_product *p,
                              const float *a, const float *b, float *c) {
-    const long a_row = p->a_row, a_column = p->a_column, ldb = p->ldb, ldc = p->ldc;
+    const long a_column = p->a_column, ldb = p->ldb, ldc = p->ldc;
+    long row[MOST_ROWS];
+    CK_UNROLL for (long i = 0; i < rows; i++) {
+        row[i] = i * p->a_row;
+        KEEP(row[i]);
+    }
     v16 sum[MOST_ROWS][MOST_VECTORS];
     CK_UNROLL for (long i = 0; i < rows; i++) {
         CK_UNROLL for (long j = 0; j < vectors; j++) {
@@ -30,15 +57,11 @@ CK_INLINE void multiply_tile(const long rows, const long vectors, const ck_produ
             }
         }
     }
-    for (long k = p->depth; k > 0; k--) {
-        v16 column[MOST_VECTORS];
-        CK_UNROLL for (long j = 0; j < vectors; j++) column[j] = *(const v16 *)(b + j * CK_LANES);
-        CK_UNROLL for (long i = 0; i < rows; i++) {
-            CK_UNROLL for (long j = 0; j < vectors; j++) sum[i][j] += a[i * a_row] * column[j];
-        }
-        a += a_column;
-        b += ldb;
+    long k = p->depth;
+    for (; k >= STEPS; k -= STEPS) {
+        CK_UNROLL for (long step = 0; step < STEPS; step++) ADD_STEP
     }
+    for (; k > 0; k--) ADD_STEP
     CK_UNROLL for (long i = 0; i < rows; i++) {
         CK_UNROLL for (long j = 0; j < vectors; j++) {
             *(v16 *)(c + i * ldc + j * CK_LANES) = sum[i][j];
@@ -112,33 +135,91 @@ CK_INLINE void transpose(long count, long D, const float *rows, long stride, flo
 
 // MARK: Softmax
 
+// Lane by lane: a where the mask is set and b elsewhere.
+#define CHOOSE(vector, mask, a, b)                                                                 \
+    ((vector)(((mask) & (__typeof__(mask))(a)) | (~(mask) & (__typeof__(mask))(b))))
+// The larger one, without the care for NaN that the built-in takes: a row with a NaN comes out NaN
+// whichever is chosen.
+#define LARGER(vector, a, b) CHOOSE(vector, (a) > (b), a, b)
+
 // Puts `value` where a row at `position` does not see the key.
 CK_INLINE void mask_row(float *row, float value, long position, long window, long first_key) {
     int32_t last = (int32_t)ck_min(position - first_key, CK_KEY_BLOCK);
     int32_t first = window > 0 ? (int32_t)ck_max(position - window + 1 - first_key, 0) : 0;
     if (first == 0 && last >= CK_KEY_BLOCK - 1) return;
-    for (int32_t n = 0; n < CK_KEY_BLOCK; n++) row[n] = n < first || n > last ? value : row[n];
+    i16 n = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    v16 hidden = {0};
+    hidden += value;
+    for (long i = 0; i < CK_KEY_BLOCK; i += CK_LANES) {
+        v16 *part = (v16 *)(row + i);
+        i16 seen = (n >= first) & (n <= last);
+        *part = CHOOSE(v16, seen, *part, hidden);
+        n += CK_LANES;
+    }
 }
 
+// exp for scores below their maximum, so that 2^n is one factor: x is at most little above 0, and
+// what is below exp(-87) becomes 0. Otherwise as ck_exp.
+CK_INLINE float exp_of_score(float x) {
+    const float shift = 0x1.8p23f, least = -87.0f;
+    float bounded = x < least ? least : x;
+    float shifted = bounded * 0x1.715476p0f + shift;
+    float n = shifted - shift;
+    float r = bounded - n * 0x1.62e4p-1f;
+    r = r - n * 0x1.7f7d1cp-20f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    float power = ck_float_of_bits((ck_bits_of_float(shifted) + 127) << 23);
+    return x < least ? 0.0f : p * power;
+}
+
+// row[n] = exp(row[n] - shift), four vectors at a time: one alone waits for its own results.
+CK_INLINE void exponentiate(float *restrict row, float shift) {
+#pragma clang loop interleave_count(4)
+    for (long n = 0; n < CK_KEY_BLOCK; n++) row[n] = exp_of_score(row[n] - shift);
+}
+
+CK_INLINE float largest_score(const float *row) {
+    v16 a = *(const v16 *)row, b = *(const v16 *)(row + CK_LANES);
+    v16 lanes = LARGER(v16, a, b);
+    v8 low = __builtin_shufflevector(lanes, lanes, 0, 1, 2, 3, 4, 5, 6, 7);
+    v8 high = __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11, 12, 13, 14, 15);
+    v8 half = LARGER(v8, low, high);
+    v4 first = __builtin_shufflevector(half, half, 0, 1, 2, 3);
+    v4 second = __builtin_shufflevector(half, half, 4, 5, 6, 7);
+    v4 quarter = LARGER(v4, first, second);
+    v4 turned = __builtin_shufflevector(quarter, quarter, 2, 3, 0, 1);
+    v4 pair = LARGER(v4, quarter, turned);
+    return pair[0] > pair[1] ? pair[0] : pair[1];
+}
+
+// In passes over the rows, so that one row's chain of operations overlaps with the next one's.
 CK_INLINE void softmax(const ck_query_rows *rows, long begin, long end, long first_key) {
     const long width = rows->width;
+    float *restrict maximum = rows->maximum, *restrict factor = rows->factors;
     for (long r = begin; r < end; r++) {
-        float *restrict row = rows->scores + r * CK_KEY_BLOCK;
+        float *row = rows->scores + r * CK_KEY_BLOCK;
         mask_row(row, -INFINITY, rows->positions[r], rows->window, first_key);
-        v16 larger = __builtin_elementwise_max(*(v16 *)row, *(v16 *)(row + CK_LANES));
-        float before = rows->maximum[r];
-        float maximum = __builtin_elementwise_max(before, __builtin_reduce_max(larger));
-        for (long n = 0; n < CK_KEY_BLOCK; n++) row[n] = ck_exp(row[n] - maximum);
+        float here = largest_score(row), before = maximum[r];
+        maximum[r] = here > before ? here : before;
+        factor[r] = before - maximum[r];
+    }
+    for (long r = begin; r < end; r++) factor[r] = exp_of_score(factor[r]);
+    for (long r = begin; r < end; r++) {
+        exponentiate(rows->scores + r * CK_KEY_BLOCK, maximum[r]);
+    }
+    for (long r = begin; r < end; r++) {
+        const float *row = rows->scores + r * CK_KEY_BLOCK;
         v16 *sum = (v16 *)(rows->sums + r * CK_LANES);
-        v16 added = *(v16 *)row + *(v16 *)(row + CK_LANES);
-        if (maximum == before) { // the factor below would be 1
-            *sum += added;
-            continue;
-        }
-        float factor = ck_exp(before - maximum), *restrict out = rows->out + r * width;
-        *sum = *sum * factor + added;
-        for (long d = 0; d < width; d++) out[d] *= factor;
-        rows->maximum[r] = maximum;
+        *sum = *sum * factor[r] + (*(const v16 *)row + *(const v16 *)(row + CK_LANES));
+        if (factor[r] == 1) continue;
+        float *restrict out = rows->out + r * width;
+        for (long d = 0; d < width; d += CK_LANES) *(v16 *)(out + d) *= factor[r];
     }
 }
 
@@ -147,11 +228,8 @@ CK_INLINE void gradient(const ck_score_gradient *g) {
         float *restrict row = g->scores + r * CK_KEY_BLOCK;
         float *restrict slope = g->slopes + r * CK_KEY_BLOCK;
         float lse = g->lse[r], delta = g->delta[r];
-        for (long n = 0; n < CK_KEY_BLOCK; n++) {
-            float p = ck_exp(row[n] - lse);
-            row[n] = p;
-            slope[n] = p * (slope[n] - delta);
-        }
+        exponentiate(row, lse);
+        for (long n = 0; n < CK_KEY_BLOCK; n++) slope[n] = row[n] * (slope[n] - delta);
         mask_row(row, 0, g->positions[r], g->window, g->first_key);
         mask_row(slope, 0, g->positions[r], g->window, g->first_key);
     }
@@ -196,7 +274,7 @@ const ck_block_kernels *ck_block_kernels_in_use(void) {
 ck_query_rows ck_query_rows_make(long rows, long D, long window) {
     long width = ck_round_up(D, CK_LANES);
     long sizes[] = {rows * CK_KEY_BLOCK, rows * width,  rows * CK_LANES,     rows * D, rows,
-                    rows,                D * CK_KEY_BLOCK, CK_KEY_BLOCK * width};
+                    rows, D * CK_KEY_BLOCK, CK_KEY_BLOCK * width, rows};
     float *parts[sizeof sizes / sizeof *sizes];
     long total = 0, count = sizeof sizes / sizeof *sizes;
     for (long i = 0; i < count; i++) total += ck_round_up(sizes[i], CK_LANES);
@@ -208,7 +286,7 @@ ck_query_rows ck_query_rows_make(long rows, long D, long window) {
     return (ck_query_rows){.rows = rows, .D = D, .width = width, .window = window,
                            .scores = parts[0], .out = parts[1], .sums = parts[2], .q = parts[3],
                            .maximum = parts[4], .positions = (int32_t *)parts[5],
-                           .keys = parts[6], .values = parts[7]};
+                           .keys = parts[6], .values = parts[7], .factors = parts[8]};
 }
 
 long ck_first_key(long position, long window) {
@@ -260,7 +338,8 @@ static long key_runs(const ck_key_source *source, long first, long count, key_ru
 static void add_values(const ck_block_kernels *kernels, const ck_query_rows *rows,
                        ck_row_range seeing, long column, const key_run *run, long stride) {
     const float *values = run->values;
-    if (rows->width != rows->D) {
+    // Packed values of several heads are far apart and would share few lines of the cache.
+    if (rows->width != stride) {
         for (long n = 0; n < run->count; n++) {
             float *padded = rows->values + n * rows->width;
             memcpy(padded, values + n * stride, (size_t)rows->D * sizeof(float));
@@ -285,6 +364,18 @@ static void add_values(const ck_block_kernels *kernels, const ck_query_rows *row
     kernels->multiply(&product);
 }
 
+// A cache's blocks lie anywhere: asks for the next ones while this one is worked on.
+static void prefetch(const ck_key_source *source, long first, long count) {
+    key_run runs[CK_KEY_BLOCK];
+    long run_count = key_runs(source, first, count, runs);
+    for (long i = 0; i < run_count; i++) {
+        for (long at = 0; at < runs[i].count * source->stride; at += CK_LANES) {
+            __builtin_prefetch(runs[i].keys + at, 0, 2);
+            __builtin_prefetch(runs[i].values + at, 0, 2);
+        }
+    }
+}
+
 static void attend_block(const ck_block_kernels *kernels, const ck_query_rows *rows,
                          const ck_key_source *source, long first_key, long count) {
     ck_row_range seeing = ck_rows_seeing(rows->rows, rows->positions, rows->window, first_key);
@@ -301,7 +392,7 @@ static void attend_block(const ck_block_kernels *kernels, const ck_query_rows *r
     }
     ck_product scores = {
         .rows = seeing.end - seeing.begin,
-        .columns = CK_KEY_BLOCK,
+        .columns = ck_round_up(count, CK_LANES), // the softmax masks the rest
         .depth = rows->D,
         .a = rows->q + seeing.begin * rows->D,
         .a_row = rows->D,
@@ -328,17 +419,23 @@ void ck_attend(const ck_block_kernels *kernels, const ck_query_rows *rows,
     long keys = rows->positions[rows->rows - 1] + 1;
     for (long first = ck_first_key(rows->positions[0], rows->window); first < keys;
          first += CK_KEY_BLOCK) {
+        long next = first + CK_KEY_BLOCK;
+        if (source->table != nullptr && next < keys) {
+            prefetch(source, next, ck_min(CK_KEY_BLOCK, keys - next));
+        }
         attend_block(kernels, rows, source, first, ck_min(CK_KEY_BLOCK, keys - first));
     }
 }
 
-float ck_query_row_finish(const ck_query_rows *rows, long r, float *destination) {
-    const float *sums = rows->sums + r * CK_LANES, *out = rows->out + r * rows->width;
-    float sum = 0;
-    for (long i = 0; i < CK_LANES; i++) sum += sums[i];
-    float inverse = 1 / sum;
+float ck_query_row_finish(const ck_query_rows *rows, long r, float *restrict destination) {
+    float *restrict sums = rows->sums + r * CK_LANES;
+    const float *restrict out = rows->out + r * rows->width;
+    for (long half = CK_LANES / 2; half > 0; half /= 2) {
+        for (long i = 0; i < half; i++) sums[i] += sums[i + half];
+    }
+    float inverse = 1 / sums[0];
     for (long d = 0; d < rows->D; d++) destination[d] = out[d] * inverse;
-    return rows->maximum[r] + logf(sum);
+    return rows->maximum[r] + ck_log(sums[0]);
 }
 
 long ck_sequence_of_task(long S, const long *first, long task) {

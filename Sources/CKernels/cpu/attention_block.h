@@ -4,7 +4,7 @@
 // sequence in blocks of CK_KEY_BLOCK, counted from the sequence's first token. Every result of a
 // row is summed in one order that depends on the row's own sequence alone:
 //   score  = sum over d in order, one multiply-add each
-//   sum    = 16 partial sums by key % 16, rescaled as the maximum grows, added at the end
+//   sum    = 16 partial sums by key % 16, rescaled as the maximum grows, added pairwise at the end
 //   output = sum over keys in order, one multiply-add each, rescaled likewise
 // Neither how rows are grouped, nor where the keys are stored, nor how many rows there are shows.
 // Keys that a row does not see have weight 0 and change nothing, unless their value is not finite.
@@ -40,10 +40,11 @@ typedef struct ck_query_rows {
     float *scores;         // [rows, CK_KEY_BLOCK]
     float *out;            // [rows, width]
     float *maximum;        // [rows]
+    float *factors;        // [rows], what the sums so far are rescaled by at this block
     float *sums;           // [rows, CK_LANES]
     int32_t *positions;    // [rows], in the sequence; ascending
     float *keys;           // [D, CK_KEY_BLOCK], the transposed keys of the current block
-    float *values;         // [CK_KEY_BLOCK, width], only where D is padded
+    float *values;         // [CK_KEY_BLOCK, width], those of the current block, padded
 } ck_query_rows;
 
 // Gradient of the scores of a block: scores become probabilities p = exp(score - lse), slopes

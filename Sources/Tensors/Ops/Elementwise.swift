@@ -5,10 +5,11 @@ package func add(_ a: Tensor, _ b: Tensor, _ tape: Tape?) -> Tensor {
     precondition(a.count == b.count, "The shapes \(a.shape) and \(b.shape) differ.")
     var y = Tensor(uninitialized: a.shape)
     unsafe ck_add(a.count, a.floats, b.floats, y.floats)
-    guard let tape, a.node != nil || b.node != nil else { return y }
+    let nodes = (a.node, b.node)
+    guard let tape, nodes.0 != nil || nodes.1 != nil else { return y }
     tape.record(&y) { dy in
-        a.node?.add(dy)
-        b.node?.add(dy)
+        nodes.0?.add(dy)
+        nodes.1?.add(dy)
     }
     return y
 }

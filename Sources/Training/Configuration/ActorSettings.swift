@@ -15,8 +15,6 @@ package struct ActorSettings: Sendable {
     package let shuffleSeed: Int
     /// The loss.
     package let loss: PolicyLossSettings
-    /// Whether the entropy is computed as a metric where the loss does not need it.
-    package let calculatesEntropy: Bool
     /// The optimizer; its `gradientClip` is `grad_clip`.
     package let optimizer: OptimizerSettings
     /// What checkpoints hold.
@@ -36,8 +34,6 @@ package struct ActorSettings: Sendable {
         shuffleSeed = try reader.int(
             "data_loader_seed", default: 42, "Seed of the shuffling of samples.")
         loss = try PolicyLossSettings(reader)
-        calculatesEntropy = try reader.bool(
-            "calculate_entropy", default: false, "Compute the entropy as a metric.")
         optimizer = try Self.optimizer(reader)
         checkpoint = try CheckpointSettings(reader.scope("checkpoint"))
         try Self.declareOthers(reader)
@@ -62,6 +58,8 @@ package struct ActorSettings: Sendable {
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        reader.ignored(
+            "calculate_entropy", because: "the entropy is always computed, at no cost")
         try reader.unsupported(
             "ppo_micro_batch_size", allowed: [nil],
             because: "verl has given it up; write ppo_micro_batch_size_per_gpu")
@@ -88,32 +86,5 @@ package struct ActorSettings: Sendable {
         try reader.unsupported(
             "router_replay.mode", allowed: ["disabled", nil],
             because: "mixture-of-experts models are not supported yet")
-    }
-}
-
-/// What a checkpoint holds: the keys `...checkpoint.*`.
-package struct CheckpointSettings: Sendable {
-    /// Whether the adapter (or, without one, the model) is saved.
-    package let savesModel: Bool
-    /// Whether the optimizer's state is saved, without which a run cannot go on exactly.
-    package let savesOptimizer: Bool
-    /// Whether random state and the position in the data are saved.
-    package let savesExtra: Bool
-
-    /// Reads the keys of a `checkpoint` group.
-    init(_ reader: SettingsReader) throws(SettingsError) {
-        let names = ["model", "optimizer", "extra"]
-        let contents = try reader.choices(
-            "save_contents", default: names, of: names, "What a checkpoint holds.")
-        savesModel = contents.contains("model")
-        savesOptimizer = contents.contains("optimizer")
-        savesExtra = contents.contains("extra")
-        guard savesModel else {
-            throw reader.invalid("save_contents", "a checkpoint without 'model' is of no use")
-        }
-        reader.ignored("load_contents", because: "all that a checkpoint holds is loaded")
-        reader.ignored("async_save", because: "an adapter is saved in a moment")
-        reader.ignored("save_lora_only", because: "the frozen base model is never saved again")
-        reader.ignored("mbridge_config", because: "it belongs to Megatron")
     }
 }

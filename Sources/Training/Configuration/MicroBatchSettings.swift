@@ -64,11 +64,13 @@ package enum MicroBatchSettings: Sendable, Equatable {
                 "set the number of samples to compute at once, or leave both keys out to go by"
                     + " tokens")
         }
-        if reader.isGiven(keys.tokens) {
-            reader.note(
-                "'\(reader.fullKey(keys.tokens))' has no effect: samples are counted by"
-                    + " '\(reader.fullKey(keys.size))'.")
-        }
+        if reader.isGiven(keys.tokens) { Self.noteUnused(keys, reader) }
         self = .samples(size)
+    }
+
+    private static func noteUnused(_ keys: Keys, _ reader: SettingsReader) {
+        reader.note(
+            "'\(reader.fullKey(keys.tokens))' has no effect: samples are counted by"
+                + " '\(reader.fullKey(keys.size))'.")
     }
 }

@@ -1,0 +1,128 @@
+import Formats
+import Models
+import Tensors
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// The checkpoints of one run, in verl's folders:
+///
+/// ```
+/// global_step_20/actor/lora_adapter/     adapter_config.json, adapter_model.safetensors
+/// global_step_20/actor/optimizer.safetensors
+/// global_step_20/trainer_state.json
+/// latest_checkpointed_iteration.txt      20
+/// ```
+package struct CheckpointStore {
+    private let run: RunDirectory
+    private let model: TrainedModel
+    private let optimizer: Optimizer
+    /// Whether the optimizer's moments are saved, without which a run cannot go on.
+    private let savesOptimizer: Bool
+    /// How many checkpoints are kept; `nil` keeps all.
+    private let keptCount: Int?
+
+    package init(
+        _ run: RunDirectory, _ model: TrainedModel, _ optimizer: Optimizer, savesOptimizer: Bool,
+        keptCount: Int?
+    ) {
+        self.run = run
+        self.model = model
+        self.optimizer = optimizer
+        self.savesOptimizer = savesOptimizer
+        self.keptCount = keptCount
+    }
+
+    /// The folder that holds the trained adapter or model of `step`.
+    package func modelFolder(step: Int) -> String {
+        "\(run.checkpoint(step: step))/actor/\(model.folderName)"
+    }
+
+    /// Writes the checkpoint of `state` whole or not at all; earlier ones stay until it is.
+    ///
+    /// - Returns: the folder that holds the trained adapter or model.
+    package func save(_ state: TrainerState) throws -> String {
+        let folder = try AtomicFolder(replacing: run.checkpoint(step: state.step))
+        let path = folder.partialPath
+        try FileManager.default.createDirectory(
+            atPath: "\(path)/actor", withIntermediateDirectories: true)
+        try model.save(to: "\(path)/actor/\(model.folderName)")
+        if savesOptimizer {
+            try optimizer.save(to: "\(path)/actor/\(Self.optimizerName)")
+            try AtomicFile.write(
+                state.json.serialized() + "\n", to: "\(path)/\(Self.stateName)")
+        }
+        try folder.commit()
+        try run.noteCheckpoint(step: state.step)
+        try removeOldest()
+        return modelFolder(step: state.step)
+    }
+
+    /// Where the run starts: at its newest checkpoint, at a given one, or at the beginning, for
+    /// which whatever an earlier run left is removed.
+    package func startingState(_ resume: ResumeSettings) throws -> TrainerState {
+        switch resume {
+        case .from(let folder): return try restore(from: folder)
+        case .auto:
+            if let newest = try run.newestCheckpoint() { return try restore(from: newest) }
+        case .never: break
+        }
+        try run.clear()
+        return TrainerState()
+    }
+
+    private func removeOldest() throws {
+        guard let keptCount else { return }
+        for step in try run.checkpointSteps().dropLast(keptCount) {
+            try FileManager.default.removeItem(atPath: run.checkpoint(step: step))
+        }
+    }
+
+    /// Puts the run where the checkpoint in `folder` stood.
+    private func restore(from folder: String) throws -> TrainerState {
+        let statePath = "\(folder)/\(Self.stateName)"
+        guard fileExists(statePath) else {
+            throw TrainingError(
+                "\(folder) cannot be resumed: it lacks \(Self.stateName) (it was saved without "
+                    + "'optimizer' in actor_rollout_ref.actor.checkpoint.save_contents).")
+        }
+        let state = try TrainerState(JSON(contentsOfFile: statePath), name: statePath)
+        try model.restore(from: "\(folder)/actor/\(model.folderName)")
+        try optimizer.restore(
+            from: "\(folder)/actor/\(Self.optimizerName)", step: state.optimizerStep)
+        return state
+    }
+
+    private static let optimizerName = "optimizer.safetensors"
+    private static let stateName = "trainer_state.json"
+}
+
+extension Optimizer {
+    /// Writes both moments, `[count]` each.
+    fileprivate func save(to path: String) throws(FormatError) {
+        try SafetensorsWriter.write(
+            [
+                SafetensorsSource(name: "first_moments", state.firstMoments),
+                SafetensorsSource(name: "second_moments", state.secondMoments),
+            ], to: path)
+    }
+
+    fileprivate func restore(from path: String, step: Int) throws {
+        let file = try SafetensorsFile(path: path)
+        for (name, target) in [
+            ("first_moments", state.firstMoments), ("second_moments", state.secondMoments),
+        ] {
+            let entry = try file.entry(name)
+            guard entry.shape == target.shape, entry.dtype == .f32 else {
+                throw TrainingError(
+                    "\(path): \"\(name)\" is \(entry.dtype.rawValue) \(entry.shape), but this "
+                        + "run trains F32 \(target.shape).")
+            }
+            target.copy(from: try Tensor(mapping: entry, of: file))
+        }
+        state.step = step
+    }
+}

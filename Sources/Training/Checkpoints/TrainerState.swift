@@ -1,0 +1,34 @@
+import Formats
+
+/// Where a run stands, besides its parameters and the optimizer's moments. All randomness is a
+/// function of seeds and these numbers, so nothing else decides the rest of the run.
+package struct TrainerState: Sendable, Equatable {
+    /// Steps made.
+    package var step = 0
+    /// Updates that the optimizer made.
+    package var optimizerStep = 0
+    /// Prompts that the data order has given.
+    package var promptsTaken = 0
+
+    package init() {}
+
+    var json: JSON {
+        [
+            "step": .integer(step), "optimizer_step": .integer(optimizerStep),
+            "prompts_taken": .integer(promptsTaken),
+        ]
+    }
+
+    /// Reads the parsed content of the file called `name`.
+    init(_ json: JSON, name: String) throws(TrainingError) {
+        func count(_ key: String) throws(TrainingError) -> Int {
+            guard let value = json[key]?.int, value >= 0 else {
+                throw TrainingError("\(name): \"\(key)\" is missing or no count.")
+            }
+            return value
+        }
+        step = try count("step")
+        optimizerStep = try count("optimizer_step")
+        promptsTaken = try count("prompts_taken")
+    }
+}

@@ -1,0 +1,59 @@
+import Formats
+import Models
+import Rewards
+import Rollouts
+
+/// What a reinforcement-learning run is made of, loaded and checked against each other.
+struct ReinforcementParts {
+    let tokenizer: Tokenizer
+    let model: TrainedModel
+    let engine: RolloutEngine
+    let reward: any RewardFunction
+    let trainingPrompts: PromptDataset
+    let validationPrompts: PromptDataset?
+
+    /// - Throws: one sentence on the first thing that is missing, broken or contradictory. What is
+    ///   quick to check comes first.
+    init(_ settings: TrainSettings) async throws {
+        let modelSettings = settings.model
+        tokenizer = try Tokenizer(directory: modelSettings.tokenizerPath)
+        let encoder = try PromptEncoder(
+            tokenizer, customTemplate: modelSettings.customChatTemplate)
+        trainingPrompts = try PromptDataset(
+            files: settings.data.trainFiles, settings.data.prompts, encoder,
+            limit: settings.data.trainMaxSamples,
+            seed: settings.data.shuffle ? settings.data.seed : nil)
+        validationPrompts =
+            settings.data.validationFiles.isEmpty
+            ? nil
+            : try PromptDataset(
+                files: settings.data.validationFiles, settings.data.prompts, encoder,
+                limit: settings.data.validationMaxSamples)
+        model = try TrainedModel(
+            directory: modelSettings.path, lora: modelSettings.lora,
+            seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
+        try model.checkFits(
+            tokenizer,
+            longestSequence: settings.data.prompts.maxLength + settings.data.maxResponseLength)
+        engine = try RolloutEngine(
+            model: model.policy.decoder, settings: EngineSettings(settings))
+        try Self.checkSources(settings.reward, trainingPrompts, validationPrompts)
+        // Last, because it may start a process.
+        reward = try await settings.reward.makeReward()
+    }
+
+    /// Meets a row that no built-in reward belongs to before the first rollout.
+    private static func checkSources(
+        _ reward: RewardSettings, _ training: PromptDataset, _ validation: PromptDataset?
+    ) throws {
+        guard reward.custom == nil, reward.function == "auto" else { return }
+        for row in training.rows + (validation?.rows ?? []) {
+            _ = try DataSourceReward.rule(for: row.dataSource, sampleName: row.name)
+        }
+    }
+
+    /// Ids that end a response.
+    var stopIDs: Set<Int32> {
+        Set(tokenizer.eosTokenIDs + model.policy.decoder.config.endOfSequenceIDs)
+    }
+}

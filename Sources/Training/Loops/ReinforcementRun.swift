@@ -1,0 +1,161 @@
+import Formats
+import Rewards
+import Rollouts
+import Settings
+import Tensors
+
+/// One reinforcement-learning run: rollouts, rewards, advantages and updates, step by step, in a
+/// folder of its own.
+package final class ReinforcementRun {
+    private let settings: TrainSettings
+    private let parts: ReinforcementParts
+    private let collector: ResponseCollector
+    private let validation: Validation?
+    private let optimizer: Optimizer
+    private let policyStep: PolicyStep
+    private let schedule: LearningRateSchedule
+    private let directory: RunDirectory
+    private let checkpoints: CheckpointStore
+    private let dumps: ResponseDumps
+    private var sampler: PromptSampler
+    private var state: TrainerState
+    private var log: MetricsLog
+    private var console: RunConsole
+    private var lastSaved: SavedCheckpoint?
+
+    /// Loads model, data and reward, and makes the run's folder; nothing is trained yet.
+    ///
+    /// - Throws: one sentence on the first thing that is missing, broken or contradictory.
+    package init(_ settings: TrainSettings) async throws {
+        self.settings = settings
+        Threads.setCount(settings.trainer.threads)
+        parts = try await ReinforcementParts(settings)
+        collector = ResponseCollector(
+            engine: parts.engine, tokenizer: parts.tokenizer, reward: parts.reward)
+        validation = parts.validationPrompts.map { [parts, collector] prompts in
+            Validation(
+                collector, rows: prompts.rows,
+                responsesPerRow: settings.rollout.validationSampling.responseCount,
+                sampling: Rollouts.SamplingSettings(
+                    settings.rollout.validationSampling, settings, stopIDs: parts.stopIDs))
+        }
+        sampler = try PromptSampler(parts.trainingPrompts, settings.data)
+        let totalSteps = settings.totalSteps(batchesPerEpoch: sampler.batchesPerEpoch)
+        console = RunConsole(totalSteps: totalSteps)
+        schedule = LearningRateSchedule(settings.actor.optimizer, totalSteps: totalSteps)
+        optimizer = Optimizer(
+            parts.model.policy.parameters, AdamWSettings(settings.actor.optimizer),
+            maximumNorm: settings.actor.optimizer.gradientClip)
+        policyStep = PolicyStep(parts.model.policy, optimizer, PolicyStepSettings(settings))
+        directory = try RunDirectory(settings.trainer.folder, key: "trainer.default_local_dir")
+        checkpoints = CheckpointStore(
+            directory, parts.model, optimizer,
+            savesOptimizer: settings.actor.checkpoint.savesOptimizer,
+            keptCount: settings.trainer.keptCheckpoints)
+        dumps = try ResponseDumps(settings.trainer, tokenizer: parts.tokenizer)
+        state = try checkpoints.startingState(settings.trainer.resume)
+        try sampler.advance(to: state.promptsTaken)
+        try AtomicFile.write(settings.report.resolved.yaml, to: "\(directory.path)/config.yaml")
+        log = try MetricsLog(path: "\(directory.path)/metrics.jsonl", resumingAfter: state.step)
+    }
+
+    /// Trains to the end, or until the user stops the run; the adapter is saved either way.
+    package func run() async throws -> RunOutcome {
+        console.start(settings, parts, directory, resumedStep: state.step)
+        var wasInterrupted = false
+        do {
+            try await train()
+        } catch is Interrupted {
+            wasInterrupted = true
+            try save()
+        } catch {
+            await parts.reward.close()
+            throw error
+        }
+        await parts.reward.close()
+        return RunOutcome(
+            steps: state.step, wasInterrupted: wasInterrupted, checkpoint: lastSaved,
+            validationChange: console.validationChange, seconds: console.elapsed)
+    }
+
+    private func train() async throws {
+        let isFresh = state.step == 0
+        if settings.trainer.validatesOnly || (settings.trainer.validatesFirst && isFresh) {
+            try await validate()
+        }
+        if settings.trainer.validatesOnly { return }
+        while state.step < console.totalSteps {
+            try Interruption.check()
+            try await trainOneStep()
+            let isLast = state.step == console.totalSteps
+            if isLast || settings.trainer.validationInterval.divides(state.step) {
+                try await validate()
+            }
+            if isLast || settings.trainer.saveInterval.divides(state.step) { try save() }
+        }
+    }
+
+    private func trainOneStep() async throws {
+        let number = state.step + 1
+        var stopwatch = Stopwatch()
+        MemoryPool.shared.resetPeak()
+        let batch = sampler.next()
+        let responses = try await sampleResponses(batch, step: number, &stopwatch)
+        let outcome = try policyStep.run(
+            responses, step: number, learningRate: schedule.rate(step: state.step), &stopwatch
+        ) { console.show(step: number, $0) }
+        parts.model.publish()
+        state.step = number
+        state.optimizerStep = optimizer.step
+        state.promptsTaken += batch.count
+        try dumps.writeRollouts(responses, step: number)
+
+        var metrics = outcome.metrics
+        metrics.addRolloutMetrics(
+            responses, advantages: outcome.advantages,
+            lengthLimits: (settings.data.prompts.maxLength, settings.data.maxResponseLength))
+        metrics.addRunMetrics(state, responses, epoch: sampler.epoch, stopwatch)
+        try log.append(step: number, metrics)
+        console.finishStep(number, metrics)
+    }
+
+    private func sampleResponses(
+        _ batch: [PromptRow], step: Int, _ stopwatch: inout Stopwatch
+    ) async throws -> [ScoredResponse] {
+        let sampling = settings.rollout.sampling
+        let total = batch.count * sampling.responseCount
+        let start = ContinuousClock.now
+        let responses = try await collector.collect(
+            batch, count: sampling.responseCount,
+            sampling: Rollouts.SamplingSettings(sampling, settings, stopIDs: parts.stopIDs),
+            adapter: parts.model.engineAdapter,
+            // Each step has its own range of numbers, and so its own randomness; validation has
+            // the range of step 0.
+            firstRequestID: UInt64(step) << 32
+        ) { console.show(step: step, "rollout \($0)/\(total)") }
+        stopwatch.add("gen", (ContinuousClock.now - start).seconds)
+        return responses
+    }
+
+    private func validate() async throws {
+        guard let validation else { return }
+        let start = ContinuousClock.now
+        let outcome = try await validation.run(adapter: parts.model.engineAdapter) {
+            console.show(step: state.step, "validation \($0)")
+        }
+        var metrics = outcome.metrics
+        metrics["timing_s/testing"] = (ContinuousClock.now - start).seconds
+        try log.append(step: state.step, metrics)
+        try dumps.writeValidation(outcome.responses, step: state.step)
+        console.finishValidation(step: state.step, outcome)
+        console.showGenerations(outcome.responses.prefix(settings.trainer.shownGenerations))
+    }
+
+    @discardableResult
+    private func save() throws -> SavedCheckpoint {
+        if let lastSaved, lastSaved.step == state.step { return lastSaved }
+        let saved = SavedCheckpoint(step: state.step, modelFolder: try checkpoints.save(state))
+        lastSaved = saved
+        return saved
+    }
+}

@@ -1,0 +1,175 @@
+import Formats
+import Settings
+import Tensors
+
+/// One run of supervised fine-tuning: the model learns the responses of its data, update by
+/// update, in a folder of its own.
+package final class SupervisedRun {
+    private let settings: SFTSettings
+    private let model: TrainedModel
+    private let optimizer: Optimizer
+    private let schedule: LearningRateSchedule
+    private let validationSamples: [PolicySample]
+    private let checkpoints: CheckpointStore
+    private let totalSteps: Int
+    private var sampler: ResponseSampler
+    private var state: TrainerState
+    private var log: MetricsLog
+    private var progress = ProgressLine()
+    private var lastSaved: SavedCheckpoint?
+    private let start = ContinuousClock.now
+    private let firstStep: Int
+
+    /// Loads model and data, and makes the run's folder; nothing is trained yet.
+    ///
+    /// - Throws: one sentence on the first thing that is missing, broken or contradictory.
+    package init(_ settings: SFTSettings) throws {
+        self.settings = settings
+        Threads.setCount(settings.trainer.threads)
+        let tokenizer = try Tokenizer(directory: settings.model.tokenizerPath)
+        let encoder = try PromptEncoder(
+            tokenizer, customTemplate: settings.model.customChatTemplate)
+        let rows = try ResponseDataset(
+            files: settings.data.trainFiles, settings.data.rows, encoder,
+            limit: settings.data.trainMaxSamples)
+        let validation = try Self.validationRows(settings, encoder)
+        model = try TrainedModel(
+            directory: settings.model.path, lora: settings.model.lora,
+            seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
+        try model.checkFits(tokenizer, longestSequence: settings.data.rows.maxLength)
+        validationSamples = validation.map(PolicySample.init)
+        sampler = try ResponseSampler(rows, settings.data, seed: settings.trainer.seed)
+        totalSteps = min(
+            settings.trainer.totalSteps ?? .max,
+            settings.trainer.totalEpochs * sampler.batchesPerEpoch)
+        optimizer = Optimizer(
+            model.policy.parameters, AdamWSettings(settings.optimizer),
+            maximumNorm: settings.optimizer.gradientClip)
+        schedule = LearningRateSchedule(settings.optimizer, totalSteps: totalSteps)
+        let directory = try RunDirectory(
+            settings.trainer.folder, key: "trainer.default_local_dir")
+        checkpoints = CheckpointStore(
+            directory, model, optimizer,
+            savesOptimizer: settings.trainer.checkpoint.savesOptimizer,
+            keptCount: settings.trainer.keptCheckpoints)
+        state = try checkpoints.startingState(settings.trainer.resume)
+        firstStep = state.step
+        try sampler.advance(to: state.promptsTaken)
+        try AtomicFile.write(settings.report.resolved.yaml, to: "\(directory.path)/config.yaml")
+        log = try MetricsLog(path: "\(directory.path)/metrics.jsonl", resumingAfter: state.step)
+        introduce(directory, rowCount: rows.rows.count)
+    }
+
+    private static func validationRows(
+        _ settings: SFTSettings, _ encoder: PromptEncoder
+    ) throws -> [ResponseRow] {
+        guard !settings.data.validationFiles.isEmpty else { return [] }
+        return try ResponseDataset(
+            files: settings.data.validationFiles, settings.data.rows, encoder,
+            limit: settings.data.validationMaxSamples
+        ).rows
+    }
+
+    private func introduce(_ directory: RunDirectory, rowCount: Int) {
+        progress.write(model.summary)
+        progress.write("data      \(rowCount) rows, \(validationSamples.count) for validation")
+        progress.write(
+            "updates   \(totalSteps) of \(settings.data.trainBatchSize) rows, "
+                + "\(Threads.count) threads")
+        progress.write("folder    \(directory.path)")
+        if state.step > 0 { progress.write("resuming  after update \(state.step)") }
+        for notice in settings.report.notices { progress.write("note      \(notice)") }
+    }
+
+    /// Trains to the end, or until the user stops the run; the model is saved either way.
+    package func run() throws -> RunOutcome {
+        var wasInterrupted = false
+        do {
+            while state.step < totalSteps {
+                try Interruption.check()
+                try update()
+                let isLast = state.step == totalSteps
+                if isLast || settings.trainer.validationInterval.divides(state.step) {
+                    try validate()
+                }
+                if isLast || settings.trainer.saveInterval.divides(state.step) { try save() }
+            }
+        } catch is Interrupted {
+            wasInterrupted = true
+        }
+        try save()
+        return RunOutcome(
+            steps: state.step, wasInterrupted: wasInterrupted, checkpoint: lastSaved,
+            validationChange: nil, seconds: (ContinuousClock.now - start).seconds)
+    }
+
+    private func update() throws {
+        var stopwatch = Stopwatch()
+        let samples = sampler.next().map(PolicySample.init)
+        let rate = schedule.rate(step: state.step)
+        let (loss, norm) = try stopwatch.measure("update") {
+            let loss = try accumulateSupervisedGradient(
+                model.policy, samples, settings.data.microBatch,
+                recomputes: settings.model.gradientCheckpointing,
+                betweenMicroBatches: Interruption.check)
+            return (loss, optimizer.update(learningRate: rate))
+        }
+        model.publish()
+        state.step += 1
+        state.optimizerStep = optimizer.step
+        state.promptsTaken += samples.count
+        let tokens = samples.reduce(0) { $0 + $1.computedTokenCount }
+        let throughput = Double(tokens) / stopwatch.elapsed
+        try log.append(
+            step: state.step,
+            [
+                "train/loss": loss, "train/grad_norm": norm, "train/lr": rate,
+                "train/skipped_updates": Double(optimizer.skippedUpdates),
+                "perf/throughput": throughput, "timing_s/step": stopwatch.elapsed,
+                "training/epoch": Double(sampler.epoch),
+            ])
+        report(loss: loss, norm: norm, throughput: throughput)
+    }
+
+    /// A live line for each update, and one that stays for every twentieth of the run.
+    private func report(loss: Double, norm: Double, throughput: Double) {
+        let done = state.step - firstStep
+        let left =
+            (ContinuousClock.now - start).seconds / Double(done)
+            * Double(totalSteps - state.step)
+        let line =
+            "update \(state.step)/\(totalSteps)  loss \(loss.formatted(digits: 4))  "
+            + "grad \(norm.formatted(digits: 3))  \(throughput.formatted(digits: 0)) tokens/s  "
+            + "\(left.asDuration) left"
+        let interval = max(1, totalSteps / 20)
+        if state.step % interval == 0 || state.step == totalSteps {
+            progress.write(line)
+        } else {
+            progress.show(line)
+        }
+    }
+
+    private func validate() throws {
+        guard !validationSamples.isEmpty else { return }
+        let loss = try supervisedLoss(
+            model.policy, validationSamples, settings.data.microBatch,
+            betweenMicroBatches: Interruption.check)
+        try log.append(step: state.step, ["val/loss": loss])
+        progress.write(
+            "validation after update \(state.step)  loss \(loss.formatted(digits: 4)) over "
+                + "\(validationSamples.count) rows")
+    }
+
+    private func save() throws {
+        guard lastSaved?.step != state.step else { return }
+        progress.clear()
+        lastSaved = SavedCheckpoint(step: state.step, modelFolder: try checkpoints.save(state))
+    }
+}
+
+extension PolicySample {
+    /// A row whose response is learned as it stands.
+    fileprivate init(_ row: ResponseRow) {
+        self.init(prompt: row.promptIDs, response: row.responseIDs)
+    }
+}

@@ -1,0 +1,82 @@
+package import Models
+package import Tensors
+
+/// What is trained, and the frozen base that it is compared with: views of one set of weights.
+package struct Policy {
+    /// The model being trained: the frozen base itself under LoRA, or its f32 copy.
+    package let decoder: Decoder
+    /// The trainable low-rank parts; `nil` when the whole model is trained.
+    package let adapter: AdapterWeights?
+    /// The model as it was loaded, which the KL is measured against.
+    package let reference: Decoder
+    /// Everything that is trained, flat.
+    package let parameters: ParameterBuffer
+
+    package init(
+        decoder: Decoder, adapter: AdapterWeights?, reference: Decoder, parameters: ParameterBuffer
+    ) {
+        self.decoder = decoder
+        self.adapter = adapter
+        self.reference = reference
+        self.parameters = parameters
+    }
+
+    /// LoRA on `base`: nothing is copied.
+    package static func lowRank(
+        base: Decoder, adapter: AdapterWeights, parameters: ParameterBuffer
+    ) -> Policy {
+        Policy(decoder: base, adapter: adapter, reference: base, parameters: parameters)
+    }
+
+    /// The whole of `base`: trains an f32 copy of every weight.
+    package static func full(base: Decoder) -> Policy {
+        let names = DecoderWeights.names(base.config)
+        let parameters = ParameterBuffer(names)
+        var byName: [String: Tensor] = [:]
+        for (index, name) in names.enumerated() {
+            byName[name.name] = parameters.parameter(index)
+        }
+        let weights = DecoderWeights(base.config) { name, _ in
+            guard let parameter = byName[name] else {
+                preconditionFailure("\(name) has no parameter.")
+            }
+            return parameter
+        }
+        for (copy, original) in zip(weights.named, base.weights.named) {
+            copy.tensor.copy(from: original.tensor.converted(to: .float32))
+        }
+        return Policy(
+            decoder: Decoder(base.config, weights), adapter: nil, reference: base,
+            parameters: parameters)
+    }
+
+    /// The trained model's log-probability of each response token, and its entropy there.
+    ///
+    /// - Parameters:
+    ///   - recomputes: whether the backward pass runs each block again instead of keeping its
+    ///     activations.
+    package func score(
+        _ packed: PackedSamples, temperature: Float, recomputes: Bool, _ tape: Tape?
+    ) -> TokenLogProbabilities {
+        Self.score(
+            packed, decoder, adapter, temperature: temperature, recomputes: recomputes, tape)
+    }
+
+    /// The reference's log-probability of each response token.
+    package func referenceScore(
+        _ packed: PackedSamples, temperature: Float
+    ) -> TokenLogProbabilities {
+        Self.score(packed, reference, nil, temperature: temperature, recomputes: false, nil)
+    }
+
+    private static func score(
+        _ packed: PackedSamples, _ decoder: Decoder, _ adapter: AdapterWeights?,
+        temperature: Float, recomputes: Bool, _ tape: Tape?
+    ) -> TokenLogProbabilities {
+        let hidden_TD = decoder.hidden(
+            packed.input, adapter: adapter, recomputes: recomputes, tape)
+        return tokenLogProbabilities(
+            selectRows(hidden_TD, packed.rows, tape), decoder.weights.head,
+            targets: packed.targets, temperature: temperature, tape)
+    }
+}

@@ -1,0 +1,147 @@
+package import Adapters
+import Formats
+import Models
+package import Rollouts
+import Tensors
+
+/// The model of a run: the base from its folder, and what of it is trained.
+package final class TrainedModel {
+    package let policy: Policy
+    /// The trained adapter; `nil` when the whole model is trained.
+    package let adapter: LoRAAdapter?
+    private let directory: String
+
+    /// Opens the base and makes what is trained: a fresh adapter, one to go on from, or an f32 copy
+    /// of every weight.
+    ///
+    /// - Parameters:
+    ///   - directory: the base checkpoint.
+    ///   - seed: of a fresh adapter.
+    /// - Throws: when base or adapter cannot be read, or do not fit each other or the settings.
+    package init(directory: String, lora: LoRASettings, seed: UInt64) throws {
+        self.directory = directory
+        let base = try Decoder(directory: directory)
+        guard lora.isOn else {
+            adapter = nil
+            policy = .full(base: base)
+            return
+        }
+        let adapter = try Self.adapter(lora, base: base, directory: directory, seed: seed)
+        self.adapter = adapter
+        policy = .lowRank(
+            base: base, adapter: adapter.weights(training: true), parameters: adapter.parameters)
+    }
+
+    private static func adapter(
+        _ lora: LoRASettings, base: Decoder, directory: String, seed: UInt64
+    ) throws -> LoRAAdapter {
+        guard let path = lora.adapterPath else {
+            return try LoRAAdapter(
+                LoRAConfig(lora, baseModel: directory), for: base.config, seed: seed)
+        }
+        let adapter = try LoRAAdapter(directory: path, for: base.config)
+        guard adapter.config.rank == lora.rank else {
+            throw TrainingError(
+                "lora_adapter_path: the adapter in \(path) has rank \(adapter.config.rank), but "
+                    + "lora_rank is \(lora.rank); set lora_rank=\(adapter.config.rank).")
+        }
+        return adapter
+    }
+
+    /// Checks the tokenizer and the longest sequence against the model.
+    func checkFits(_ tokenizer: Tokenizer, longestSequence: Int) throws {
+        let config = policy.decoder.config
+        try tokenizer.checkFits(vocabularySize: config.vocabularySize)
+        guard longestSequence <= config.maxPositions else {
+            throw TrainingError(
+                "The settings allow sequences of \(longestSequence) tokens, but the model in "
+                    + "\(directory) has positions for \(config.maxPositions).")
+        }
+    }
+
+    /// The model and what of it is trained, in two lines for the user.
+    var summary: String {
+        let config = policy.decoder.config
+        let what = adapter.map { "LoRA rank \($0.config.rank)" } ?? "the whole model"
+        return "model     \(directory) (\(config.architecture), \(config.layerCount) layers)\n"
+            + "training  \(what), \(policy.parameters.count.grouped) parameters"
+    }
+
+    /// What the rollout engine is to serve: the adapter in its present version, or none because the
+    /// engine runs on the trained weights themselves.
+    package var engineAdapter: EngineAdapter? {
+        adapter.map {
+            EngineAdapter(name: "policy", version: $0.version, weights: $0.weights(training: false))
+        }
+    }
+
+    /// Notes that the parameters have changed.
+    package func publish() {
+        adapter?.publish()
+    }
+
+    /// Name of the folder that `save` writes within a checkpoint's `actor` folder, as verl has it.
+    package var folderName: String { adapter == nil ? "huggingface" : "lora_adapter" }
+
+    /// Writes the adapter in PEFT's layout, or the whole model as a checkpoint, and reads it back.
+    ///
+    /// - Throws: also when what was written differs from what is in memory; whatever lay in
+    ///   `folder` before is then still there.
+    package func save(to folder: String) throws {
+        if let adapter {
+            try adapter.save(to: folder)
+        } else {
+            try policy.decoder.save(to: folder, from: directory)
+        }
+    }
+
+    /// Takes the parameters of an adapter or model that `save` wrote.
+    package func restore(from folder: String) throws {
+        let saved: [Tensor]
+        let own: [Tensor]
+        if let adapter {
+            let other = try LoRAAdapter(directory: folder, for: policy.decoder.config)
+            guard other.modules == adapter.modules else {
+                throw TrainingError(
+                    "\(folder) holds an adapter of other modules, ranks or alphas than this run's.")
+            }
+            (own, saved) = ([adapter.parameters.values], [other.parameters.values])
+        } else {
+            own = policy.decoder.weights.named.map(\.tensor)
+            saved = try Decoder(directory: folder).weights.named.map(\.tensor)
+        }
+        guard zip(own, saved).allSatisfy({ $0.shape == $1.shape }) else {
+            throw TrainingError("\(folder) holds a model of another shape than this run's.")
+        }
+        for (target, source) in zip(own, saved) { target.copy(from: source) }
+        publish()
+    }
+}
+
+extension LoRAConfig {
+    /// The adapter that a run's settings ask for.
+    fileprivate init(_ settings: LoRASettings, baseModel: String) {
+        self.init(
+            rank: settings.rank, alpha: settings.alpha,
+            targetModules: ModuleSelection(settings.targets),
+            excludeModules: settings.excluded.map(ModuleSelection.init),
+            usesRSLoRA: settings.usesRankStabilizedScale,
+            rankPattern: settings.rankPattern.sorted { $0.key < $1.key }.map {
+                ModulePattern($0.key, $0.value)
+            },
+            alphaPattern: settings.alphaPattern.sorted { $0.key < $1.key }.map {
+                ModulePattern($0.key, $0.value)
+            },
+            baseModel: baseModel)
+    }
+}
+
+extension ModuleSelection {
+    fileprivate init(_ targets: LoRATargets) {
+        switch targets {
+        case .allLinear: self = .allLinear
+        case .names(let names): self = .names(names)
+        case .pattern(let pattern): self = .pattern(pattern)
+        }
+    }
+}

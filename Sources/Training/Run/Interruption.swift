@@ -1,0 +1,42 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The user's wish to stop: Ctrl-C, or the termination signal of a scheduler.
+///
+/// The first signal asks for an orderly end (the present micro-batch is finished, the adapter is
+/// saved); a second one ends the process at once.
+package enum Interruption {
+    private static let isRequested = Atomic(false)
+
+    /// From now on the signals only leave a note, which `check` reads.
+    package static func listen() {
+        for number in [SIGINT, SIGTERM] {
+            _ = signal(number) { number in
+                Interruption.isRequested.store(true, ordering: .relaxed)
+                _ = signal(number, SIG_DFL)
+            }
+        }
+    }
+
+    /// Whether a signal has come.
+    package static var requested: Bool { isRequested.load(ordering: .relaxed) }
+
+    /// - Throws: `Interrupted` when a signal has come.
+    package static func check() throws(Interrupted) {
+        if requested { throw Interrupted() }
+    }
+}
+
+/// Thrown where work is left because the user asked to stop.
+package struct Interrupted: Error, CustomStringConvertible {
+    package init() {}
+
+    package var description: String { "stopped by the user" }
+}

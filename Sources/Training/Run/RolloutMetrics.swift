@@ -1,0 +1,72 @@
+import Rewards
+import Rollouts
+import Tensors
+
+extension [String: Double] {
+    /// verl's metrics of one batch of responses: scores, advantages and lengths.
+    ///
+    /// - Parameters:
+    ///   - advantages: of every response token.
+    ///   - lengthLimits: the longest prompt and response that the settings allow.
+    package mutating func addRolloutMetrics(
+        _ responses: [ScoredResponse], advantages: [Float],
+        lengthLimits: (prompt: Int, response: Int)
+    ) {
+        let scores = responses.map(\.reward.score)
+        add("critic/score", scores)
+        add("critic/rewards", scores)
+        let tokenAdvantages = advantages.map { Double($0) }
+        add("critic/advantages", tokenAdvantages)
+        // Without a critic the return of each token is its advantage.
+        add("critic/returns", tokenAdvantages)
+
+        let lengths = responses.map { Double($0.completion.tokens.count) }
+        add("response_length", lengths)
+        self["response_length/clip_ratio"] = share(lengths) { $0 >= Double(lengthLimits.response) }
+        let prompts = responses.map { Double($0.row.promptIDs.count) }
+        add("prompt_length", prompts)
+        self["prompt_length/clip_ratio"] = share(prompts) { $0 >= Double(lengthLimits.prompt) }
+        add("global_seqlen", zip(lengths, prompts).map { $0 + $1 })
+        self["response/aborted_ratio"] = share(lengths) { $0 == 0 }
+    }
+
+    private func share(_ values: [Double], _ condition: (Double) -> Bool) -> Double {
+        values.isEmpty ? 0 : Double(values.count(where: condition)) / Double(values.count)
+    }
+
+    /// Where the run stands, and what the step took in time and memory.
+    mutating func addRunMetrics(
+        _ state: TrainerState, _ responses: [ScoredResponse], epoch: Int, _ stopwatch: Stopwatch
+    ) {
+        self["training/global_step"] = Double(state.step)
+        self["training/epoch"] = Double(epoch)
+        let responseTokens = responses.reduce(0) { $0 + $1.completion.tokens.count }
+        let promptTokens = responses.reduce(0) { $0 + $1.row.promptIDs.count }
+        addTimes(
+            stopwatch, responseTokens: responseTokens, allTokens: promptTokens + responseTokens)
+        let gibibyte = Double(1 << 30)
+        self["perf/max_memory_allocated_gb"] =
+            Double(MemoryPool.shared.ledger.peakBytes) / gibibyte
+        self["perf/cpu_memory_used_gb"] = Double(ProcessMemory.peakResidentBytes) / gibibyte
+    }
+
+    /// verl's times: `timing_s/PHASE`, and the same for each token where that says something.
+    ///
+    /// - Parameters:
+    ///   - responseTokens: response tokens of the step.
+    ///   - allTokens: prompt and response tokens of the step.
+    private mutating func addTimes(
+        _ stopwatch: Stopwatch, responseTokens: Int, allTokens: Int
+    ) {
+        for (phase, seconds) in stopwatch.seconds { self["timing_s/\(phase)"] = seconds }
+        let step = stopwatch.elapsed
+        self["timing_s/step"] = step
+        for (phase, seconds) in stopwatch.seconds {
+            let count = phase == "gen" ? responseTokens : allTokens
+            self["timing_per_token_ms/\(phase)"] = seconds * 1000 / Double(Swift.max(1, count))
+        }
+        self["perf/total_num_tokens"] = Double(allTokens)
+        self["perf/time_per_step"] = step
+        self["perf/throughput"] = Double(allTokens) / step
+    }
+}

@@ -1,0 +1,108 @@
+import Adapters
+import Formats
+import Models
+import Rewards
+import Tensors
+
+/// What a reinforcement-learning run tells its user, on standard error.
+struct RunConsole {
+    let totalSteps: Int
+    private var progress = ProgressLine()
+    private let start = ContinuousClock.now
+    private var firstStep = 0
+    private var firstValidation: Double?
+    private var lastValidation: Double?
+    private var lastStepLine = ""
+
+    init(totalSteps: Int) {
+        self.totalSteps = totalSteps
+    }
+
+    /// What is about to happen: model, data, what trains, and what was set without effect.
+    mutating func start(
+        _ settings: TrainSettings, _ parts: ReinforcementParts, _ directory: RunDirectory,
+        resumedStep: Int
+    ) {
+        firstStep = resumedStep
+        progress.write(parts.model.summary)
+        progress.write(
+            "data      \(parts.trainingPrompts.rows.count) prompts, "
+                + "\(parts.validationPrompts?.rows.count ?? 0) for validation")
+        progress.write(
+            "steps     \(totalSteps) of \(settings.data.trainBatchSize) prompts x "
+                + "\(settings.rollout.sampling.responseCount) responses, \(Threads.count) threads")
+        progress.write("folder    \(directory.path)")
+        if resumedStep > 0 { progress.write("resuming  after step \(resumedStep)") }
+        for notice in settings.report.notices { progress.write("note      \(notice)") }
+    }
+
+    /// What is going on within a step.
+    mutating func show(step: Int, _ phase: String) {
+        let (total, last) = (totalSteps, lastStepLine)
+        progress.show("step \(step)/\(total)  \(phase)  \(last)")
+    }
+
+    /// The line of a step that is done.
+    mutating func finishStep(_ step: Int, _ metrics: [String: Double]) {
+        let done = Double(step - firstStep)
+        let left = (ContinuousClock.now - start).seconds / done * Double(totalSteps - step)
+        func value(_ name: String, _ digits: Int) -> String {
+            (metrics[name] ?? .nan).formatted(digits: digits)
+        }
+        var fields = ["reward \(value("critic/score/mean", 3))"]
+        fields.append("length \(value("response_length/mean", 1))")
+        if metrics["actor/kl_loss"] != nil { fields.append("kl \(value("actor/kl_loss", 4))") }
+        fields.append("grad \(value("actor/grad_norm", 3))")
+        fields.append("\(value("perf/throughput", 0)) tokens/s")
+        fields.append("\(value("timing_s/step", 1))s")
+        if let skipped = metrics["actor/skipped_updates"], skipped > 0 {
+            fields.append("\(skipped.formatted(digits: 0)) updates skipped: gradient not finite")
+        }
+        lastStepLine = fields[0]
+        fields.append("\(left.asDuration) left")
+        progress.write("step \(step)/\(totalSteps)  " + fields.joined(separator: "  "))
+    }
+
+    mutating func finishValidation(step: Int, _ outcome: Validation.Outcome) {
+        firstValidation = firstValidation ?? outcome.meanScore
+        lastValidation = outcome.meanScore
+        progress.write(
+            "validation after step \(step)  reward \(outcome.meanScore.formatted(digits: 3))"
+                + " over \(outcome.responses.count) responses")
+    }
+
+    /// Some of the responses of a validation, for the user to read.
+    mutating func showGenerations(_ responses: some Collection<ScoredResponse>) {
+        for response in responses {
+            progress.write(
+                "  \(response.row.name): \(response.text.debugDescription), expected "
+                    + "\(response.row.groundTruth.debugDescription), score "
+                    + response.reward.score.formatted(digits: 3))
+        }
+    }
+
+    mutating func write(_ line: String) { progress.write(line) }
+
+    /// From which reward to which the run went, if it was validated.
+    var validationChange: String? {
+        guard let first = firstValidation, let last = lastValidation else { return nil }
+        return "reward \(first.formatted(digits: 3)) -> \(last.formatted(digits: 3))"
+    }
+
+    /// Seconds since the console was made.
+    var elapsed: Double { (ContinuousClock.now - start).seconds }
+}
+
+extension Int {
+    /// The number with a comma at every thousand.
+    var grouped: String {
+        var digits = Substring(String(magnitude))
+        var groups: [Substring] = []
+        while digits.count > 3 {
+            groups.insert(digits.suffix(3), at: 0)
+            digits = digits.dropLast(3)
+        }
+        groups.insert(digits, at: 0)
+        return (self < 0 ? "-" : "") + groups.joined(separator: ",")
+    }
+}

@@ -1,0 +1,80 @@
+import Adapters
+import ArgumentParser
+import Formats
+import Foundation
+import Models
+import Tensors
+import Training
+
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Say what this machine has, and whether a model is supported.")
+
+    @Option(help: "A model's folder to look at.")
+    var model: String?
+
+    @Option(help: "Threads that compute; 0 for one a core.")
+    var threads: Int = 0
+
+    func validate() throws {
+        guard threads >= 0, threads <= 4096 else {
+            throw ValidationError("--threads is \(threads); it must be from 0 to 4096.")
+        }
+    }
+
+    func run() throws {
+        Threads.setCount(threads)
+        describeMachine()
+        if let model { try describe(model) }
+    }
+
+    private func describeMachine() {
+        let process = ProcessInfo.processInfo
+        line("cores", "\(process.activeProcessorCount), \(Threads.count) threads in use")
+        line("instructions", Processor.instructionSet)
+        line("memory", gibibytes(Int(clamping: process.physicalMemory)))
+        line("read bandwidth", "\(giga(Processor.measuredReadBandwidth())) GB/s, all threads")
+        line("peak of a core", "\(giga(Processor.measuredPeak())) GFLOP/s, f32")
+        for rows in [1, 16, 512] {
+            let speed = Processor.measuredLinear(
+                rows: rows, shape: [4864, 896], type: .bfloat16)
+            line("\(rows) x bf16 weight", "\(giga(speed)) GFLOP/s, all threads")
+        }
+        line("GPU", "not used by this build")
+    }
+
+    private func describe(_ directory: String) throws {
+        print("")
+        let start = ContinuousClock.now
+        let decoder = try Decoder(directory: directory)
+        let seconds = (ContinuousClock.now - start).seconds
+        let config = decoder.config
+        let weights = decoder.weights.named.map(\.tensor)
+        let bytes = weights.reduce(0) { $0 + $1.count * $1.dataType.size }
+        line("model", "\(directory): supported")
+        line("architecture", config.architecture)
+        line(
+            "shape",
+            "\(config.layerCount) layers, hidden \(config.hiddenSize), heads "
+                + "\(config.heads.queryHeads)/\(config.heads.keyValueHeads), vocabulary "
+                + "\(config.vocabularySize)")
+        line("parameters", "\(weights.reduce(0) { $0 + $1.count })")
+        line("weights", "\(gibibytes(bytes)) of \(decoder.weights.embedding.dataType)")
+        line("opened in", "\(seconds.formatted(digits: 3)) s")
+        let tokenizer = try Tokenizer(directory: directory)
+        try tokenizer.checkFits(vocabularySize: config.vocabularySize)
+        line("tokenizer", "\(tokenizer.vocabularySize) ids")
+        line("chat template", tokenizer.chatTemplate == nil ? "none" : "yes")
+    }
+
+    private func line(_ name: String, _ value: String) {
+        print(name.padding(toLength: 20, withPad: " ", startingAt: 0) + value)
+    }
+
+    private func giga(_ value: Double) -> String { (value / 1e9).formatted(digits: 1) }
+
+    private func gibibytes(_ bytes: Int) -> String {
+        "\((Double(bytes) / Double(1 << 30)).formatted(digits: 2)) GiB"
+    }
+}

@@ -1,0 +1,30 @@
+import Adapters
+import ArgumentParser
+import Models
+import Tensors
+
+/// The options of every command that runs a model.
+struct ModelOptions: ParsableArguments {
+    @Option(help: "The model's folder, in Hugging Face layout.")
+    var model: String
+
+    @Option(help: "A LoRA adapter's folder, in PEFT layout.")
+    var adapter: String?
+
+    @Option(help: "Threads that compute; 0 for one a core.")
+    var threads: Int = 0
+
+    func validate() throws {
+        guard threads >= 0, threads <= 4096 else {
+            throw ValidationError("--threads is \(threads); it must be from 0 to 4096.")
+        }
+    }
+
+    /// The model, and the adapter if one was named.
+    func load() throws -> (decoder: Decoder, adapter: LoRAAdapter?) {
+        Threads.setCount(threads)
+        let decoder = try Decoder(directory: model)
+        let lora = try adapter.map { try LoRAAdapter(directory: $0, for: decoder.config) }
+        return (decoder, lora)
+    }
+}

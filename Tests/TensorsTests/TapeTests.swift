@@ -1,0 +1,115 @@
+import Tensors
+import Testing
+
+/// A leaf with its own gradient buffer.
+private func leaf(_ values: [Float], _ shape: [Int]) -> (tensor: Tensor, gradient: Tensor) {
+    var tensor = Tensor(values, shape: shape)
+    let gradient = Tensor(zeros: shape)
+    tensor.node = GradientNode(accumulatingInto: gradient)
+    return (tensor, gradient)
+}
+
+/// Small fixed numbers that look irregular.
+private func numbers(_ count: Int, seed: Int) -> [Float] {
+    let random = CounterRandom(seed: UInt64(seed))
+    return (0..<count).map { random.uniform(stream: 1, position: UInt64($0)) - 0.5 }
+}
+
+@Suite("Tape")
+struct TapeTests {
+    /// Two linear layers with a gate between, and a residual around them.
+    private func block(_ x: Tensor, _ weights: [Tensor], _ tape: Tape?) -> Tensor {
+        let gate = linear(x, weights[0], tape)
+        let up = linear(x, weights[1], tape)
+        return add(x, linear(swiGLU(gate: gate, up: up, tape), weights[2], tape), tape)
+    }
+
+    private func gradients(recomputes: Bool, tracksInput: Bool = true) -> [[Float]] {
+        let (T, D, F) = (5, 8, 12)
+        var x = leaf(numbers(T * D, seed: 1), [T, D])
+        if !tracksInput { x.tensor = x.tensor.detached }
+        let weights = [
+            leaf(numbers(F * D, seed: 2), [F, D]), leaf(numbers(F * D, seed: 3), [F, D]),
+            leaf(numbers(D * F, seed: 4), [D, F]),
+        ]
+        let tape = Tape()
+        let run = { (x: Tensor, tape: Tape?) in self.block(x, weights.map(\.tensor), tape) }
+        var y = x.tensor
+        for _ in 0..<2 { y = recomputes ? tape.recomputed(y, run) : run(y, tape) }
+        y.node?.add(Tensor(numbers(T * D, seed: 5), shape: [T, D]))
+        tape.backward()
+        return ([x.gradient] + weights.map(\.gradient)).map { $0.toArray() }
+    }
+
+    @Test("gives the same bits with and without recomputation")
+    func recomputation() {
+        #expect(gradients(recomputes: true) == gradients(recomputes: false))
+    }
+
+    @Test("gives weights their gradients when the input has none")
+    func untrackedInput() {
+        let all = gradients(recomputes: true)
+        let some = gradients(recomputes: true, tracksInput: false)
+        #expect(some[0].allSatisfy { $0 == 0 })
+        #expect(Array(all[1...]) == Array(some[1...]))
+    }
+
+    @Test("agrees with finite differences")
+    func finiteDifferences() {
+        let (T, D, F) = (2, 8, 9)
+        let values = (1...4).map { numbers($0 == 1 ? T * D : F * D, seed: 10 + $0) }
+        let direction = numbers(T * D, seed: 20)
+        func loss(_ values: [[Float]]) -> Double {
+            let weights = [
+                Tensor(values[1], shape: [F, D]), Tensor(values[2], shape: [F, D]),
+                Tensor(values[3], shape: [D, F]),
+            ]
+            let y = block(Tensor(values[0], shape: [T, D]), weights, nil).toArray()
+            return zip(y, direction).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+        }
+        let x = leaf(values[0], [T, D])
+        let weights = [
+            leaf(values[1], [F, D]), leaf(values[2], [F, D]), leaf(values[3], [D, F]),
+        ]
+        let tape = Tape()
+        let y = block(x.tensor, weights.map(\.tensor), tape)
+        y.node?.add(Tensor(direction, shape: [T, D]))
+        tape.backward()
+        for (index, gradient) in ([x.gradient] + weights.map(\.gradient)).enumerated() {
+            let found = gradient.toArray()
+            for place in [0, 3, found.count / 2, found.count - 1] {
+                var (more, less) = (values, values)
+                more[index][place] += 1e-2
+                less[index][place] -= 1e-2
+                let expected = (loss(more) - loss(less)) / 2e-2
+                #expect(abs(Double(found[place]) - expected) < 2e-3)
+            }
+        }
+    }
+
+    @Test("adds gradients that arrive by two ways without spoiling either")
+    func sharedGradients() {
+        // y = a + a: both ways hand the same memory to a's node.
+        let a = leaf([1, 2, 3], [1, 3])
+        let tape = Tape()
+        let copy = add(a.tensor, Tensor(zeros: [1, 3]), tape)
+        let y = add(add(copy, copy, tape), copy, tape)
+        y.node?.add(Tensor([1, 10, 100], shape: [1, 3]))
+        tape.backward()
+        #expect(a.gradient.toArray() == [3, 30, 300])
+    }
+
+    @Test("keeps what backward needs, and frees it once backward is done")
+    func memory() {
+        let x = leaf([1, -2, 3, 0.5], [1, 4])
+        let tape = Tape()
+        var middle: Tensor? = add(x.tensor, Tensor(zeros: [1, 4]), tape)
+        weak let kept = middle?.storage
+        let y = middle.map { swiGLU(gate: $0, up: $0, tape) }
+        middle = nil
+        #expect(kept != nil)
+        y?.node?.add(Tensor([1, 1, 1, 1], shape: [1, 4]))
+        tape.backward()
+        #expect(kept == nil)
+    }
+}
