@@ -5,6 +5,7 @@
 package final class Tape {
     private struct Step {
         let output: GradientNode
+        let shape: [Int]
         let backward: (_ outputGradient: Tensor) -> Void
     }
 
@@ -14,18 +15,19 @@ package final class Tape {
     package init() {}
 
     /// Gives `output` a gradient node, and runs `backward` with its gradient when the backward
-    /// pass comes by. `backward` adds to the nodes of the op's inputs.
+    /// pass comes by. `backward` adds to the nodes of the op's inputs. The gradient has the shape of
+    /// `output`, also when the ops after this one took it under another.
     package func record(_ output: inout Tensor, _ backward: @escaping (Tensor) -> Void) {
         let node = GradientNode()
         output.node = node
-        steps.append(Step(output: node, backward: backward))
+        steps.append(Step(output: node, shape: output.shape, backward: backward))
     }
 
     /// Runs the backward pass from the gradients that were put into the last outputs' nodes,
     /// freeing what each op kept as it goes. The tape is empty afterwards.
     package func backward() {
         while let step = steps.popLast() {
-            guard let gradient = step.output.take() else { continue }
+            guard let gradient = step.output.take()?.reshaped(step.shape) else { continue }
             step.backward(gradient)
         }
     }

@@ -54,6 +54,43 @@ struct TapeTests {
         #expect(Array(all[1...]) == Array(some[1...]))
     }
 
+    @Test("hands an op the gradient in the shape of its result, whatever shape later ops took")
+    func reshapedResults() {
+        let (T, H, D) = (3, 2, 4)
+        let x = leaf(numbers(T * D, seed: 6), [T, D])
+        let weight = leaf(numbers(H * D * D, seed: 7), [H * D, D])
+        let scale = leaf(numbers(D, seed: 8), [D])
+        let tape = Tape()
+        let heads = linear(x.tensor, weight.tensor, tape).reshaped([T, H, D])
+        let y = rmsNorm(heads, scale.tensor, epsilon: 1e-6, tape).reshaped([T, H * D])
+        #expect(y.node !== nil)
+        var seen: [Int] = []
+        var probe = y
+        tape.record(&probe) { dy in
+            seen = dy.shape
+            y.node?.add(dy)
+        }
+        probe.node?.add(Tensor(numbers(T * H * D, seed: 9), shape: [T * H, D]))
+        tape.backward()
+        #expect(seen == [T, H * D])
+        // The same by heads that are rows from the start.
+        let rows = leaf(heads.detached.toArray(), [T * H, D])
+        let tape2 = Tape()
+        let z = rmsNorm(rows.tensor, scale.tensor.detached, epsilon: 1e-6, tape2)
+        z.node?.add(Tensor(numbers(T * H * D, seed: 9), shape: [T * H, D]))
+        tape2.backward()
+        let expected = (0..<D).map { d in
+            (0..<T).reduce(Float(0)) { sum, t in
+                (0..<H * D).reduce(sum) {
+                    $0 + rows.gradient.toArray()[t * H * D + $1]
+                        * weight.tensor.toArray()[$1 * D + d] * (t == 0 ? 1 : 0)
+                }
+            }
+        }
+        let found = Array(x.gradient.toArray()[..<D])
+        #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+
     @Test("agrees with finite differences")
     func finiteDifferences() {
         let (T, D, F) = (2, 8, 9)
