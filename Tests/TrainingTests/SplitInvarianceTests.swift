@@ -1,0 +1,162 @@
+import Models
+import Objectives
+import OracleFixtures
+import Tensors
+import Testing
+
+@testable import Training
+
+/// A mini-batch that is computed in several ways, each of which must give the same gradient.
+private struct SplitBatch {
+    let policy: Policy
+    let samples: [PolicySample]
+
+    /// Fourteen samples of prompts and responses of mixed lengths, whose old log-probabilities lie
+    /// around the present ones so that some ratios are clipped.
+    ///
+    /// - Parameter adapter: the adapter that trains; the whole model does without one.
+    init(_ model: String, adapter: String?) throws {
+        if let adapter {
+            policy = try StepOracle(model, adapter).policy
+        } else {
+            let base = try Decoder(directory: OracleFixtures.path("models/\(model)"))
+            policy = .full(base: base)
+        }
+        let random = CounterRandom(seed: 3)
+        func number(_ sample: Int, _ place: Int) -> Float {
+            random.uniform(stream: UInt64(sample), position: UInt64(place))
+        }
+        var samples = (0..<14).map { sample in
+            let lengths = (3 + sample % 4, 1 + (5 * sample) % 13)
+            let tokens = (0..<lengths.0 + lengths.1).map { Int32(3 + 490 * number(sample, $0)) }
+            return PolicySample(
+                prompt: Array(tokens[..<lengths.0]), response: Array(tokens[lengths.0...]),
+                advantages: Array(repeating: 4 * number(sample, 100) - 2, count: lengths.1))
+        }
+        let policy = policy
+        let current = try logProbabilities(samples, .samples(64)) {
+            policy.score($0, temperature: 0.8, recomputes: false, nil)
+        }
+        for index in samples.indices {
+            let values = current[index].enumerated()
+            samples[index].oldLogProbabilities = values.map {
+                $1 + number(index, 200 + $0) - 0.5
+            }
+            samples[index].referenceLogProbabilities = values.map {
+                $1 + number(index, 300 + $0) - 0.5
+            }
+        }
+        self.samples = samples
+    }
+
+    /// The gradient of every parameter, and the loss, computed one way.
+    func gradient(
+        _ aggregation: LossAggregation, _ microBatches: MicroBatchSettings,
+        recomputes: Bool = false
+    ) throws -> (loss: Double, gradients: [[Float]]) {
+        policy.parameters.clearGradients()
+        let loss = try PolicyLossSettings(
+            clipHigh: 0.28, aggregation: aggregation, entropyCoefficient: 0.01, useKLLoss: true,
+            klCoefficient: 0.05)
+        let result = try accumulatePolicyGradient(
+            policy, samples,
+            PolicyUpdateSettings(
+                loss: loss, temperature: 0.8, microBatches: microBatches, recomputes: recomputes,
+                paddedResponseLength: 16))
+        return (result.loss, policy.parameters.gradientsByName.map(\.gradient))
+    }
+
+    var tokenCount: Int { samples.reduce(0) { $0 + $1.computedTokenCount } }
+}
+
+/// The largest relative distance of one parameter's gradient.
+private func distance(_ found: [[Float]], _ expected: [[Float]]) -> Double {
+    zip(found, expected).reduce(0) { max($0, relativeDistance($1.0, $1.1)) }
+}
+
+@Suite("Split invariance")
+struct SplitInvarianceTests {
+    /// 1, 2 and 7 micro-batches, and each sample alone.
+    private static let sampleCounts = [7, 2, 1]
+
+    private func check(_ batch: SplitBatch, _ aggregation: LossAggregation) throws {
+        let whole = try batch.gradient(aggregation, .samples(14))
+        #expect(whole.gradients.allSatisfy { $0.contains { $0 != 0 } })
+        let cuts =
+            Self.sampleCounts.map(MicroBatchSettings.samples)
+            + [2, 7].map { .tokens((batch.tokenCount + $0 - 1) / $0 + 2) }
+        for cut in cuts + [.samples(14)] {
+            for recomputes in [false, true] {
+                let part = try batch.gradient(aggregation, cut, recomputes: recomputes)
+                let distance = distance(part.gradients, whole.gradients)
+                #expect(distance <= 1e-5, "\(cut), recomputes: \(recomputes)")
+                #expect(abs(part.loss - whole.loss) <= 1e-6 * abs(whole.loss) + 1e-9, "\(cut)")
+            }
+        }
+    }
+
+    @Test(
+        "an adapter's gradient does not depend on the cut into micro-batches",
+        arguments: OracleFixtures.models, LossAggregation.allCases)
+    func lowRank(model: String, aggregation: LossAggregation) throws {
+        let batch = try SplitBatch(model, adapter: "all-linear-r8")
+        try check(batch, aggregation)
+    }
+
+    @Test(
+        "the whole model's gradient does not depend on it either",
+        arguments: OracleFixtures.models, LossAggregation.allCases)
+    func full(model: String, aggregation: LossAggregation) throws {
+        let batch = try SplitBatch(model, adapter: nil)
+        try check(batch, aggregation)
+    }
+
+    @Test("recomputing the blocks gives the same bits", arguments: OracleFixtures.models)
+    func recomputation(model: String) throws {
+        for adapter in ["all-linear-r8", nil] {
+            let batch = try SplitBatch(model, adapter: adapter)
+            let kept = try batch.gradient(.tokenMean, .samples(14))
+            let recomputed = try batch.gradient(.tokenMean, .samples(14), recomputes: true)
+            #expect(recomputed.gradients == kept.gradients)
+            #expect(recomputed.loss == kept.loss)
+        }
+    }
+
+    @Test("a supervised gradient does not depend on the cut", arguments: OracleFixtures.models)
+    func supervised(model: String) throws {
+        for adapter in ["all-linear-r8", nil] {
+            let batch = try SplitBatch(model, adapter: adapter)
+            func gradient(
+                _ cut: MicroBatchSettings, recomputes: Bool
+            ) throws -> (Double, [[Float]]) {
+                batch.policy.parameters.clearGradients()
+                let loss = try accumulateSupervisedGradient(
+                    batch.policy, batch.samples, cut, recomputes: recomputes)
+                return (loss, batch.policy.parameters.gradientsByName.map(\.gradient))
+            }
+            let whole = try gradient(.samples(14), recomputes: false)
+            for cut in Self.sampleCounts.map(MicroBatchSettings.samples) + [.tokens(40)] {
+                for recomputes in [false, true] {
+                    let part = try gradient(cut, recomputes: recomputes)
+                    #expect(distance(part.1, whole.1) <= 1e-5, "\(cut)")
+                    #expect(abs(part.0 - whole.0) <= 1e-6 * whole.0)
+                }
+            }
+        }
+    }
+
+    @Test("pieces hold every sample once and stay within the budget of tokens")
+    func pieces() {
+        let counts = [9, 30, 1, 4, 4, 17, 2, 40, 8]
+        for budget in [1, 10, 40, 41, 200] {
+            let pieces = MicroBatchSettings.tokens(budget).pieces(tokenCounts: counts)
+            #expect(pieces.flatMap(\.self).sorted() == Array(counts.indices))
+            for piece in pieces {
+                let tokens = piece.reduce(0) { $0 + counts[$1] }
+                #expect(tokens <= budget || piece.count == 1, "\(budget)")
+            }
+        }
+        let pairs = MicroBatchSettings.samples(2).pieces(tokenCounts: counts)
+        #expect(pairs == [[0, 1], [2, 3], [4, 5], [6, 7], [8]])
+    }
+}
