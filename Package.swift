@@ -70,6 +70,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        tests("ArchitectureTests", []),
         tests("SettingsTests", ["Settings"]),
         tests("FormatsTests", ["Formats"], fixtures: true),
         tests("ObjectivesTests", ["Objectives", "Formats"], fixtures: true),
