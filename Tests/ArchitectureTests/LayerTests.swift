@@ -33,15 +33,18 @@ private struct Layers {
         return (files?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
     }
 
-    /// The modules that a file imports.
+    /// The modules that a file imports: what stands before its first declaration.
     static func imports(of file: URL) throws -> [String] {
-        try String(contentsOf: file, encoding: .utf8).split(separator: "\n").compactMap { line in
+        var modules: [String] = []
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
             let words = line.split(separator: " ")
-            guard let place = words.firstIndex(of: "import"), place <= 1 else { return nil }
-            guard place == 0 || ["package", "public", "internal", "private"].contains(words[0])
-            else { return nil }
-            return words.dropFirst(place + 1).first.map(String.init)
+            let isAside = line.hasPrefix("//") || words[0].hasPrefix("#")
+            guard !isAside else { continue }
+            guard let place = words.firstIndex(of: "import"), place <= 1, words.count == place + 2
+            else { break }
+            modules.append(String(words[place + 1]))
         }
+        return modules
     }
 }
 
