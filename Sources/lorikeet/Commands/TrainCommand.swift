@@ -12,7 +12,8 @@ struct TrainCommand: AsyncParsableCommand {
                   data.val_files=test.jsonl algorithm.adv_estimator=grpo \\
                   actor_rollout_ref.model.lora_rank=32 actor_rollout_ref.rollout.n=5
 
-            Ctrl-C ends the run after the present micro-batch and saves the adapter.
+            Ctrl-C ends the run after the present micro-batch, saves the adapter and exits with \
+            status 130; the same command goes on from there.
             """)
 
     @Argument(
@@ -23,7 +24,7 @@ struct TrainCommand: AsyncParsableCommand {
         let settings = try TrainSettings.load(arguments: settings)
         Interruption.listen()
         let outcome = try await ReinforcementRun(settings).run()
-        report(outcome, unit: "step", modelPath: settings.model.path)
+        report(outcome, unit: "step")
         if let example = settings.data.validationFiles.first ?? settings.data.trainFiles.first,
             let checkpoint = outcome.checkpoint
         {
@@ -34,6 +35,7 @@ struct TrainCommand: AsyncParsableCommand {
             note(
                 "try it     lorikeet generate --model \(model) --input \(example) --chat --limit 5")
         }
+        if outcome.wasInterrupted { throw ExitCode(Interruption.exitStatus) }
     }
 }
 
@@ -46,7 +48,9 @@ struct SFTCommand: AsyncParsableCommand {
               lorikeet sft model.path=DIR model.lora_rank=32 data.train_files=train.jsonl \\
                   optim.lr=1e-4 trainer.total_epochs=2
 
-            With model.lora_rank=0 the whole model is trained.
+            With model.lora_rank=0 the whole model is trained. Ctrl-C ends the run after the \
+            present micro-batch, saves and exits with status 130; the same command goes on from \
+            there.
             """)
 
     @Argument(
@@ -56,13 +60,14 @@ struct SFTCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try SFTSettings.load(arguments: settings)
         Interruption.listen()
-        report(
-            try SupervisedRun(settings).run(), unit: "update", modelPath: settings.model.path)
+        let outcome = try SupervisedRun(settings).run()
+        report(outcome, unit: "update")
+        if outcome.wasInterrupted { throw ExitCode(Interruption.exitStatus) }
     }
 }
 
 /// The last lines of a run.
-private func report(_ outcome: RunOutcome, unit: String, modelPath: String) {
+private func report(_ outcome: RunOutcome, unit: String) {
     let what = outcome.wasInterrupted ? "stopped after" : "finished"
     let change = outcome.validationChange.map { ", \($0)" } ?? ""
     note("")
