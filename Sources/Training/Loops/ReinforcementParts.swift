@@ -34,7 +34,8 @@ struct ReinforcementParts {
             seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
         try model.checkFits(
             tokenizer,
-            longestSequence: settings.data.prompts.maxLength + settings.data.maxResponseLength)
+            longestSequence: settings.data.prompts.maxLength + settings.data.maxResponseLength,
+            keys: "data.max_prompt_length and data.max_response_length")
         engine = try RolloutEngine(
             model: model.policy.decoder, settings: EngineSettings(settings))
         try Self.checkSources(settings.reward, trainingPrompts, validationPrompts)

@@ -36,7 +36,8 @@ package final class SupervisedRun {
         model = try TrainedModel(
             directory: settings.model.path, lora: settings.model.lora,
             seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
-        try model.checkFits(tokenizer, longestSequence: settings.data.rows.maxLength)
+        try model.checkFits(
+            tokenizer, longestSequence: settings.data.rows.maxLength, keys: "data.max_length")
         validationSamples = validation.map(PolicySample.init)
         sampler = try ResponseSampler(rows, settings.data, seed: settings.trainer.seed)
         totalSteps = min(

@@ -49,13 +49,15 @@ package final class TrainedModel {
     }
 
     /// Checks the tokenizer and the longest sequence against the model.
-    func checkFits(_ tokenizer: Tokenizer, longestSequence: Int) throws {
+    ///
+    /// - Parameter keys: the settings that the longest sequence comes from, for messages.
+    func checkFits(_ tokenizer: Tokenizer, longestSequence: Int, keys: String) throws {
         let config = policy.decoder.config
         try tokenizer.checkFits(vocabularySize: config.vocabularySize)
         guard longestSequence <= config.maxPositions else {
             throw TrainingError(
-                "The settings allow sequences of \(longestSequence) tokens, but the model in "
-                    + "\(directory) has positions for \(config.maxPositions).")
+                "\(keys): sequences may have \(longestSequence) tokens, but the model in "
+                    + "\(directory) has positions for \(config.maxPositions); lower the former.")
         }
     }
 
