@@ -47,6 +47,7 @@ struct RunFolder {
             arguments: [
                 "model.path=\(Self.model)", "model.lora_rank=4", "optim.lr=0.01",
                 "data.train_files=\(path)/sft.jsonl", "data.train_batch_size=4",
+                "data.max_length=64",
                 "trainer.total_training_steps=3", "trainer.default_local_dir=\(path)/\(name)",
             ] + overrides, environment: [:])
         return try SupervisedRun(settings).run()
