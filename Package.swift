@@ -93,6 +93,12 @@ let package = Package(
                 "Objectives", "Rewards", "Formats", "Settings",
             ]
         ),
+        // They run the program itself, which is built beside them.
+        tests(
+            "CommandTests",
+            [
+                "lorikeet", "OracleFixtures", "Adapters", "Models", "Tensors", "Formats",
+            ]),
     ],
     cLanguageStandard: .c2x
 )

@@ -1,0 +1,105 @@
+import Adapters
+import Formats
+import Foundation
+import Models
+import OracleFixtures
+import Testing
+
+@Suite("lorikeet train and sft", .timeLimit(.minutes(4)))
+struct TrainCommandTests {
+    @Test("an RL run says on standard error what it does, and where the adapter is")
+    func train() throws {
+        try withTemporaryFolder { folder in
+            let run = try TinyRun(folder)
+            let result = try Program.run(run.train("trainer.total_training_steps=2"))
+            #expect(result.status == 0, "\(result.error)")
+            #expect(result.output == "")
+            let adapter = run.adapterFolder(step: 2)
+            #expect(result.error.contains("step 2/2"))
+            #expect(result.error.contains("saved in   \(adapter)"))
+            #expect(result.error.contains("try it     lorikeet generate --model \(tinyModel())"))
+            _ = try LoRAAdapter(
+                directory: adapter, for: Decoder(directory: tinyModel()).config)
+            // The last line is a command that works.
+            let line = try #require(result.errorLines.last { $0.hasPrefix("try it") })
+            let words = line.split(separator: " ").map(String.init)
+            let answers = try Program.run(
+                Array(words[3...]) + ["--max-new-tokens", "3"])
+            #expect(answers.status == 0, "\(answers.error)")
+            #expect(answers.outputLines.count == 5)
+        }
+    }
+
+    @Test("a supervised run with LoRA and without")
+    func fineTune() throws {
+        try withTemporaryFolder { folder in
+            let run = try TinyRun(folder)
+            for rank in [4, 0] {
+                let result = try Program.run(
+                    run.fineTune(
+                        "model.lora_rank=\(rank)", "trainer.default_local_dir=\(folder)/\(rank)"))
+                #expect(result.status == 0, "\(result.error)")
+                #expect(result.output == "")
+                #expect(result.error.contains("finished update 2"))
+            }
+            _ = try Decoder(directory: "\(folder)/0/global_step_2/actor/huggingface")
+        }
+    }
+
+    @Test(
+        "Ctrl-C ends the run after the present micro-batch with the adapter saved",
+        arguments: [
+            SIGINT, SIGTERM,
+        ])
+    func interruption(signal: Int32) throws {
+        try withTemporaryFolder { folder in
+            let run = try TinyRun(folder)
+            let running = try Program.start(
+                run.train("trainer.total_training_steps=100000", "trainer.total_epochs=100000"),
+                folder: folder)
+            while try !running.errorSoFar().contains("step 2/"), running.process.isRunning {
+                Thread.sleep(forTimeInterval: 0.02)
+            }
+            kill(running.process.processIdentifier, signal)
+            let result = try running.result()
+            #expect(result.status == 128 + signal, "\(result.error)")
+            #expect(result.error.contains("stopped after step "))
+            let noted = try String(
+                contentsOfFile: "\(folder)/run/latest_checkpointed_iteration.txt", encoding: .utf8)
+            let step = try #require(Int(noted))
+            #expect(step >= 2)
+            _ = try LoRAAdapter(
+                directory: run.adapterFolder(step: step),
+                for: Decoder(directory: tinyModel()).config)
+            // The run goes on from there.
+            let more = try Program.run(run.train("trainer.total_training_steps=\(step + 1)"))
+            #expect(more.status == 0, "\(more.error)")
+            #expect(more.error.contains("resuming  after step \(step)"))
+        }
+    }
+
+    @Test("a full disk during a save ends the run, and the previous adapter survives")
+    func fullDisk() throws {
+        try withTemporaryFolder { folder in
+            let run = try TinyRun(folder)
+            let first = try Program.run(run.train("trainer.total_training_steps=1"))
+            #expect(first.status == 0, "\(first.error)")
+            let file = "\(run.adapterFolder(step: 1))/adapter_model.safetensors"
+            let before = try [UInt8](contentsOfFile: file)
+            // No file may grow beyond 16 KiB, which the adapter does and the logs do not.
+            #expect(before.count > 32 << 10)
+            let second = try Program.run(
+                run.train("trainer.total_training_steps=2"),
+                preparation: "trap '' XFSZ; ulimit -f 32")
+            #expect(second.status != 0)
+            let lines = second.errorLines.filter { $0.hasPrefix("Error: ") }
+            #expect(lines.count == 1 && second.errorLines.last == lines.last, "\(second.error)")
+            #expect(lines.first?.contains("cannot write") == true, "\(second.error)")
+            #expect(try [UInt8](contentsOfFile: file) == before)
+            let left = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/run")
+            #expect(left.filter { $0.hasPrefix("global_step_") } == ["global_step_1"])
+            let third = try Program.run(run.train("trainer.total_training_steps=2"))
+            #expect(third.status == 0, "\(third.error)")
+        }
+    }
+}
