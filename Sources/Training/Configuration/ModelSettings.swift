@@ -1,6 +1,7 @@
 import Settings
 
-/// The model that is trained: the keys `actor_rollout_ref.model.*`.
+/// The model that is trained: the keys `actor_rollout_ref.model.*`, or `model.*` of supervised
+/// fine-tuning.
 package struct ModelSettings: Sendable {
     /// Folder of a checkpoint in Hugging Face layout.
     package let path: String
@@ -13,9 +14,12 @@ package struct ModelSettings: Sendable {
     /// The adapter.
     package let lora: LoRASettings
 
-    /// Reads `actor_rollout_ref.model.*`.
-    init(_ reader: SettingsReader) throws(SettingsError) {
-        path = try reader.requiredPath("path", "Folder of a checkpoint in Hugging Face layout.")
+    /// Reads the keys of a model group.
+    ///
+    /// - Parameters:
+    ///   - earlierName: a key that is read as another name of `path`.
+    init(_ reader: SettingsReader, earlierName: String? = nil) throws(SettingsError) {
+        path = try Self.path(reader, earlierName)
         tokenizerPath =
             try reader.optionalPath(
                 "tokenizer_path", "Folder of the tokenizer; null for the model's own.") ?? path
@@ -28,8 +32,21 @@ package struct ModelSettings: Sendable {
         try Self.declareOthers(reader)
     }
 
-    /// The keys of a model group that are the same for RL and for supervised fine-tuning.
-    static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+    private static func path(
+        _ reader: SettingsReader, _ earlierName: String?
+    ) throws(SettingsError) -> String {
+        let help = "Folder of a checkpoint in Hugging Face layout."
+        guard let earlierName,
+            let earlier = try reader.optionalPath(earlierName, "An earlier name of path.")
+        else { return try reader.requiredPath("path", help) }
+        let path = try reader.path("path", default: earlier, help)
+        guard path == earlier else {
+            throw reader.conflict(["path", earlierName], "both name the model, so keep one")
+        }
+        return path
+    }
+
+    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
         reader.ignored("use_shm", because: "the checkpoint is mapped from its own files")
         reader.ignored("trust_remote_code", because: "code of a checkpoint is never run")
         reader.ignored(
@@ -37,6 +54,9 @@ package struct ModelSettings: Sendable {
         reader.ignored(
             ["use_liger", "use_fused_kernels", "fused_kernel_options"],
             because: "norms, activations and the output head are always fused")
+        reader.ignored(
+            ["fsdp_config", "strategy"],
+            because: "one process holds the one copy of the weights: nothing to shard or offload")
         reader.ignored("tiled_mlp", because: "memory of the MLP is bounded by the micro-batch")
         reader.ignored(
             "enable_activation_offload", because: "there is no other memory to move them to")

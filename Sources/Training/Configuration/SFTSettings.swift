@@ -8,7 +8,7 @@ package import Settings
 
 /// All settings of supervised fine-tuning, read once under the names of verl's SFT trainer.
 package struct SFTSettings: Sendable {
-    package let model: SFTModelSettings
+    package let model: ModelSettings
     package let data: SFTDataSettings
     package let optimizer: OptimizerSettings
     package let trainer: SFTTrainerSettings
@@ -28,7 +28,7 @@ package struct SFTSettings: Sendable {
 
     /// Reads every key, then refuses those that were given but do not exist.
     init(_ reader: SettingsReader) throws(SettingsError) {
-        model = try SFTModelSettings(reader.scope("model"))
+        model = try ModelSettings(reader.scope("model"), earlierName: "partial_pretrain")
         data = try SFTDataSettings(reader.scope("data"))
         optimizer = try Self.optimizer(reader.scope("optim"))
         trainer = try SFTTrainerSettings(reader.scope("trainer"))
