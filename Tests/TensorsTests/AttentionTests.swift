@@ -106,6 +106,23 @@ struct AttentionReference {
     }
 }
 
+/// Calls `body` with a copy of `values` behind which memory must not be read: that ends the process.
+private func withGuardedEnd(_ values: [Float], _ body: (UnsafePointer<Float>) -> Void) {
+    let page = Int(getpagesize())
+    let bytes = values.count * 4
+    let size = (bytes + page - 1) / page * page
+    var memory: UnsafeMutableRawPointer?
+    guard unsafe posix_memalign(&memory, page, size + page) == 0, let memory = unsafe memory else {
+        return
+    }
+    unsafe mprotect(memory + size, page, PROT_NONE)
+    let copy = unsafe (memory + (size - bytes)).assumingMemoryBound(to: Float.self)
+    unsafe copy.update(from: values, count: values.count)
+    unsafe body(copy)
+    unsafe mprotect(memory + size, page, PROT_READ | PROT_WRITE)
+    unsafe free(memory)
+}
+
 struct AttentionTests {
     static let cases = [
         AttentionCase([1], heads: 1, keyValueHeads: 1, width: 4),
@@ -185,5 +202,28 @@ struct AttentionTests {
         #expect(out[..<width] == v[..<width])
         #expect(!notNumbers[width..<tokens * width].contains(false))
         #expect(!notNumbers[(tokens * width)...].contains(true))
+    }
+
+    @Test("Nothing behind the keys and values is read, whatever the width of a head")
+    func ends() {
+        // Two heads of 8 have the stride of one padded head.
+        for (heads, width) in [(2, 8), (1, 8), (3, 6), (1, 20), (4, 4)] {
+            let packed = AttentionCase([33, 5], heads: heads, keyValueHeads: heads, width: width)
+            let expected = packed.run()
+            var out = [Float](repeating: 0, count: packed.q.count)
+            var (dq, dk, dv) = (out, out, out)
+            unsafe withGuardedEnd(packed.k) { k in
+                unsafe withGuardedEnd(packed.v) { v in
+                    unsafe ck_attention_forward(
+                        2, packed.starts, heads, heads, width, packed.q, k, v, packed.scale, 0,
+                        &out, nil)
+                    unsafe ck_attention_backward(
+                        2, packed.starts, heads, heads, width, packed.dout, packed.q, k, v,
+                        expected.out, expected.lse, packed.scale, 0, &dq, &dk, &dv)
+                }
+            }
+            #expect(out == expected.out && dq == expected.dq)
+            #expect(dk == expected.dk && dv == expected.dv)
+        }
     }
 }

@@ -217,7 +217,7 @@ static void backward_block(const attention *a, const ck_query_rows *rows, const 
     sums.a = slopes, sums.b = q, sums.c = dk;
     kernels->multiply(&sums);
     // dq += ds . k
-    if (width != stride) {
+    if (width != stride || width != a->D) {
         for (long n = 0; n < count; n++) {
             copy_padded(k + n * stride, a->D, width, g->keys + n * width);
         }

@@ -338,8 +338,9 @@ static long key_runs(const ck_key_source *source, long first, long count, key_ru
 static void add_values(const ck_block_kernels *kernels, const ck_query_rows *rows,
                        ck_row_range seeing, long column, const key_run *run, long stride) {
     const float *values = run->values;
-    // Packed values of several heads are far apart and would share few lines of the cache.
-    if (rows->width != stride) {
+    // Packed values of several heads are far apart and would share few lines of the cache. Those of
+    // a D that is no multiple of CK_LANES would be read beyond their end, whatever the stride.
+    if (rows->width != stride || rows->width != rows->D) {
         for (long n = 0; n < run->count; n++) {
             float *padded = rows->values + n * rows->width;
             memcpy(padded, values + n * stride, (size_t)rows->D * sizeof(float));
