@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// A dense row-major array of numbers in shared storage, with the node where its gradient collects
 /// when it takes part in training.
 ///
@@ -99,11 +107,7 @@ package struct Tensor {
     /// Whether two tensors of one type hold the same bits.
     package func hasSameBytes(as other: Tensor) -> Bool {
         guard dataType == other.dataType, count == other.count else { return false }
-        let (ours, theirs) = unsafe (
-            UnsafeRawBufferPointer(start: bytes, count: count * dataType.size),
-            UnsafeRawBufferPointer(start: other.bytes, count: count * dataType.size)
-        )
-        return unsafe ours.elementsEqual(theirs)
+        return unsafe memcmp(bytes, other.bytes, count * dataType.size) == 0
     }
 
     /// Sets every element of an f32 tensor.

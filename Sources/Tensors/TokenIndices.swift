@@ -4,11 +4,13 @@ package struct TokenIndices {
     package let count: Int
     /// The largest value, -1 when there is none.
     package let maximum: Int32
+    private let minimum: Int32
 
     /// A copy of `values`.
     package init(_ values: [Int32]) {
         count = values.count
         maximum = values.max() ?? -1
+        minimum = values.min() ?? 0
         storage = Storage(byteCount: max(4, values.count * 4))
         unsafe values.withUnsafeBufferPointer { source in
             guard let start = source.baseAddress else { return }
@@ -18,6 +20,11 @@ package struct TokenIndices {
 
     var pointer: UnsafeMutablePointer<Int32> {
         unsafe storage.base.assumingMemoryBound(to: Int32.self)
+    }
+
+    /// Whether every value is a place among `limit`: from 0 to below it.
+    func areWithin(_ limit: Int) -> Bool {
+        minimum >= 0 && Int(maximum) < limit
     }
 
     /// The values as a plain array.

@@ -149,4 +149,22 @@ struct TapeTests {
         tape.backward()
         #expect(kept == nil)
     }
+
+    @Test("keeps no input of a frozen weight, nor the rows that were chosen from")
+    func frozenWeights() {
+        let x = leaf([1, -2, 3, 0.5], [2, 2])
+        let tape = Tape()
+        var middle: Tensor? = add(x.tensor, Tensor(zeros: [2, 2]), tape)
+        weak let input = middle?.storage
+        var product = middle.map { linear($0, Tensor([1, 2, 3, 4], shape: [2, 2]), tape) }
+        middle = nil
+        #expect(input == nil)
+        weak let table = product?.storage
+        let y = product.map { selectRows($0, TokenIndices([1, 1]), tape) }
+        product = nil
+        #expect(table == nil)
+        y?.node?.add(Tensor([1, 0, 0, 1], shape: [2, 2]))
+        tape.backward()
+        #expect(x.gradient.toArray() == [0, 0, 4, 6])
+    }
 }

@@ -7,13 +7,14 @@ import CKernels
 ///   - table: `[V, D]`, of any type.
 /// - Returns: `[T, D]`, f32.
 package func embedding(_ tokens: TokenIndices, _ table: Tensor, _ tape: Tape?) -> Tensor {
-    let (T, D) = (tokens.count, table.columns)
+    let (T, D, shape) = (tokens.count, table.columns, table.shape)
+    precondition(tokens.areWithin(shape[0]), "A token id or row lies outside of \(shape).")
     var y = Tensor(uninitialized: [T, D])
     unsafe ck_embedding_forward(
         T, D, tokens.pointer, table.bytes, table.dataType.kernelType, y.floats)
     guard let tape, let node = table.node else { return y }
     tape.record(&y) { dy in
-        node.accumulateFromZero(shape: table.shape) { dtable in
+        node.accumulateFromZero(shape: shape) { dtable in
             unsafe ck_embedding_backward(T, D, tokens.pointer, dy.floats, dtable.floats)
         }
     }

@@ -46,14 +46,17 @@ package func linear(
     let trains =
         x.node != nil || weight.node != nil || bias?.node != nil || lowRank?.trains == true
     guard let tape, trains else { return y }
+    // The way back through a frozen weight alone does not read x, which is not kept for it then.
+    let kept = weight.node != nil || lowRank != nil ? x : nil
+    let (node, shape) = (x.node, x.shape)
     tape.record(&y) { dy in
-        if let lowRank, let inner {
-            lowRankBackward(dy, x: x, inner: inner, lowRank)
+        if let lowRank, let inner, let kept {
+            lowRankBackward(dy, x: kept, inner: inner, lowRank)
         }
-        x.node?.accumulate(shape: x.shape) { dx, isFirst in
+        node?.accumulate(shape: shape) { dx, isFirst in
             addInputGradient(dy, weight, scale: 1, accumulate: !isFirst, to: dx)
         }
-        if let node = weight.node { addWeightGradient(dy, x, scale: 1, to: node) }
+        if let node = weight.node, let kept { addWeightGradient(dy, kept, scale: 1, to: node) }
         bias?.node?.accumulateFromZero(shape: [N]) { dbias in
             unsafe ck_linear_backward_bias(T, N, dy.floats, N, dbias.floats)
         }

@@ -42,6 +42,7 @@ package func tokenLogProbabilities(
 ) -> TokenLogProbabilities {
     let (T, V, D) = (hidden.rows, weight.shape[0], weight.shape[1])
     precondition(hidden.columns == D && targets.count == T && temperature > 0)
+    precondition(targets.areWithin(V), "A target lies outside of the vocabulary of \(V).")
     let logProbabilities = Tensor(uninitialized: [T])
     let entropies = Tensor(uninitialized: [T])
     let lse = Tensor(uninitialized: [T])
