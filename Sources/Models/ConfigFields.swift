@@ -27,19 +27,25 @@ struct ConfigFields {
         return ConfigFields(value, name: "\(name): \(key)")
     }
 
-    func optionalPositive(_ key: String) throws(ModelError) -> Int? {
+    /// Whether the key is not there at all; null counts as there.
+    func isAbsent(_ key: String) -> Bool { json[key] == nil }
+
+    /// The whole number at `key`, `nil` when it is absent or null.
+    func whole(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> Int? {
         guard let value = self[key] else { return nil }
-        guard let number = value.int, number >= 0, number <= 1 << 40 else {
-            throw mismatch(key, value, "a whole number of at least 1")
+        guard let number = value.int, range.contains(number) else {
+            throw mismatch(
+                key, value, "a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
 
-    func positive(_ key: String, default fallback: Int? = nil) throws(ModelError) -> Int {
-        if let value = try optionalPositive(key) {
-            if value > 0 || fallback == 0 { return value }
-            throw error("\(key) is 0; it must be at least 1")
-        }
+    /// A size from 1 to `limit`. Limits are far above any model's sizes; they keep products of
+    /// sizes from overflowing.
+    func positive(
+        _ key: String, upTo limit: Int, default fallback: Int? = nil
+    ) throws(ModelError) -> Int {
+        if let number = try whole(key, in: 1...limit) { return number }
         guard let fallback else { throw error("the key \(key) is missing") }
         return fallback
     }
@@ -99,9 +105,13 @@ struct ConfigFields {
         if self["quantization_config"] != nil {
             throw error("the checkpoint is quantised; only f32, f16 and bf16 weights are supported")
         }
-        if let factor = self["partial_rotary_factor"]?.double, factor != 1 {
-            throw error("partial_rotary_factor is \(factor); only 1 is supported")
-        }
+        try refusePartialRotary()
+    }
+
+    /// Heads of which only a part is turned by its position.
+    func refusePartialRotary() throws(ModelError) {
+        guard let factor = self["partial_rotary_factor"], factor.double != 1 else { return }
+        throw error("partial_rotary_factor is \(factor.serialized()); only 1 is supported")
     }
 
     private func mismatch(_ key: String, _ value: JSON, _ wanted: String) -> ModelError {

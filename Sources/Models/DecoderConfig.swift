@@ -43,15 +43,15 @@ package struct DecoderConfig: Sendable, Equatable {
         let fields = ConfigFields(json, name: name)
         let family = try DecoderFamily(fields)
         architecture = family.architecture
-        hiddenSize = try fields.positive("hidden_size")
-        intermediateSize = try fields.positive("intermediate_size")
-        layerCount = try fields.positive("num_hidden_layers")
-        vocabularySize = try fields.positive("vocab_size")
+        hiddenSize = try fields.positive("hidden_size", upTo: 1 << 20)
+        intermediateSize = try fields.positive("intermediate_size", upTo: 1 << 20)
+        layerCount = try fields.positive("num_hidden_layers", upTo: 1 << 12)
+        vocabularySize = try fields.positive("vocab_size", upTo: Int(Int32.max))
         heads = try Self.heads(fields, hiddenSize: hiddenSize)
         rmsNormEpsilon = Float(try fields.number("rms_norm_eps", default: 1e-6))
-        maxPositions = try fields.positive("max_position_embeddings")
+        maxPositions = try fields.positive("max_position_embeddings", upTo: Int(Int32.max))
         rope = try RopeConfig(fields)
-        tiesEmbeddings = try fields.bool("tie_word_embeddings", default: family.tiesByDefault)
+        tiesEmbeddings = try fields.bool("tie_word_embeddings", default: false)
         let attentionBias = try fields.bool("attention_bias", default: false)
         hasQKVBias = family.alwaysHasQKVBias || attentionBias
         hasOutputBias = !family.alwaysHasQKVBias && attentionBias
@@ -66,32 +66,34 @@ package struct DecoderConfig: Sendable, Equatable {
     private static func heads(
         _ fields: ConfigFields, hiddenSize: Int
     ) throws(ModelError) -> HeadLayout {
-        let queryHeads = try fields.positive("num_attention_heads")
-        let keyValueHeads = try fields.positive("num_key_value_heads", default: queryHeads)
+        let queryHeads = try fields.positive("num_attention_heads", upTo: 1 << 16)
+        let keyValueHeads = try fields.positive(
+            "num_key_value_heads", upTo: 1 << 16, default: queryHeads)
         guard queryHeads % keyValueHeads == 0 else {
             throw fields.error(
                 "num_attention_heads is \(queryHeads), which is no multiple of "
                     + "num_key_value_heads \(keyValueHeads)")
         }
-        let dimension = try fields.positive("head_dim", default: hiddenSize / queryHeads)
-        guard dimension % 2 == 0, dimension <= 256 else {
-            throw fields.error("head_dim is \(dimension); it must be even and at most 256")
+        let dimension = try fields.positive(
+            "head_dim", upTo: 1 << 20, default: hiddenSize / queryHeads)
+        guard dimension % 2 == 0, (2...256).contains(dimension) else {
+            throw fields.error("head_dim is \(dimension); it must be even and from 2 to 256")
         }
         return HeadLayout(
             queryHeads: queryHeads, keyValueHeads: keyValueHeads, dimension: dimension)
     }
 
     /// The sliding window of each layer: from `layer_types` where it is given, else from the
-    /// family's older keys.
+    /// family's older keys, with the defaults of transformers.
     private static func windows(
         _ fields: ConfigFields, _ family: DecoderFamily, layerCount: Int
     ) throws(ModelError) -> [Int] {
-        let size = try fields.optionalPositive("sliding_window") ?? 0
         let isUsed = try fields.bool("use_sliding_window", default: family.slidesByDefault)
-        let firstSliding = try fields.positive(
-            "max_window_layers", default: family.slidesByDefault ? 0 : layerCount)
-        let window = isUsed ? size : 0
+        let stated = try fields.whole("sliding_window", in: 0...Int(Int32.max))
+        let window = isUsed ? stated ?? (fields.isAbsent("sliding_window") ? 4096 : 0) : 0
         guard let types = try fields.strings("layer_types") else {
+            let first = try fields.whole("max_window_layers", in: 0...Int(Int32.max))
+            let firstSliding = first ?? (family.slidesByDefault ? 0 : 28)
             return (0..<layerCount).map { $0 >= firstSliding ? window : 0 }
         }
         guard types.count == layerCount else {
@@ -102,7 +104,11 @@ package struct DecoderConfig: Sendable, Equatable {
         for type in types {
             switch type {
             case "full_attention": windows.append(0)
-            case "sliding_attention": windows.append(size)
+            case "sliding_attention" where window > 0: windows.append(window)
+            case "sliding_attention":
+                throw fields.error(
+                    "layer_types holds 'sliding_attention', but use_sliding_window and "
+                        + "sliding_window give no window")
             default: throw fields.error("layer_types holds '\(type)', which is not supported")
             }
         }
@@ -115,7 +121,6 @@ private struct DecoderFamily {
     let architecture: String
     var alwaysHasQKVBias = false
     var hasQKNorm = false
-    var tiesByDefault = false
     var slidesByDefault = false
 
     private static let supported = [

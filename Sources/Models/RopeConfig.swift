@@ -21,11 +21,18 @@ package struct RopeConfig: Sendable, Equatable {
     package let scaling: Scaling
 
     /// Reads `rope_parameters` (transformers 5), or `rope_theta` and `rope_scaling` (4).
+    ///
+    /// - Throws: also when both are given and differ: which one counts depends on the reader.
     init(_ fields: ConfigFields) throws(ModelError) {
         let parameters = try fields.object("rope_parameters")
         let older = try fields.object("rope_scaling")
+        if parameters != nil, older != nil, fields["rope_parameters"] != fields["rope_scaling"] {
+            throw fields.error("rope_parameters and rope_scaling differ; keep one of them")
+        }
         let scalingFields = parameters ?? older
-        theta = try (parameters ?? fields).number("rope_theta", default: 10_000)
+        try scalingFields?.refusePartialRotary()
+        let outerTheta = try fields.number("rope_theta", default: 10_000)
+        theta = try scalingFields?.number("rope_theta", default: outerTheta) ?? outerTheta
         guard let scalingFields else {
             scaling = .none
             return

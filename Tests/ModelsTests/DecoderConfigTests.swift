@@ -41,6 +41,14 @@ struct DecoderConfigTests {
         #expect(linear.rope.scaling == .linear(factor: 4))
     }
 
+    @Test("takes rope_theta from beside rope_parameters that do not hold it")
+    func thetaBesideParameters() throws {
+        let mixed = try config([
+            "rope_parameters": ["rope_type": "linear", "factor": 4], "rope_theta": 5000,
+        ])
+        #expect(mixed.rope.theta == 5000 && mixed.rope.scaling == .linear(factor: 4))
+    }
+
     @Test("gives sliding windows by layer")
     func windows() throws {
         let byType = try config([
@@ -58,6 +66,28 @@ struct DecoderConfigTests {
             "use_sliding_window": nil, "max_window_layers": nil,
         ])
         #expect(mistral.windows == [8, 8, 8] && !mistral.hasQKVBias)
+        let everyLayer = try config([
+            "sliding_window": 16, "use_sliding_window": true, "layer_types": nil,
+            "max_window_layers": 0,
+        ])
+        #expect(everyLayer.windows == [16, 16, 16])
+    }
+
+    @Test("gives sliding windows that are not stated as transformers does")
+    func defaultWindows() throws {
+        func mistral(slidingWindow: JSON?) throws -> [Int] {
+            try config([
+                "architectures": ["MistralForCausalLM"], "sliding_window": slidingWindow,
+                "layer_types": nil, "use_sliding_window": nil, "max_window_layers": nil,
+            ]).windows
+        }
+        #expect(try mistral(slidingWindow: nil) == [4096, 4096, 4096])
+        #expect(try mistral(slidingWindow: .null) == [0, 0, 0])
+        let qwen = try config([
+            "sliding_window": 16, "use_sliding_window": true, "layer_types": nil,
+            "max_window_layers": nil, "num_hidden_layers": 30,
+        ])
+        #expect(qwen.windows == Array(repeating: 0, count: 28) + [16, 16])
     }
 
     @Test(
@@ -73,6 +103,17 @@ struct DecoderConfigTests {
             ("vocab_size", nil, "vocab_size"),
             ("layer_types", ["full_attention"], "layer_types"),
             ("partial_rotary_factor", 0.5, "partial_rotary_factor"),
+            ("rope_parameters", ["partial_rotary_factor": 0.5], "partial_rotary_factor"),
+            ("rope_scaling", ["type": "yarn", "factor": 4], "rope_scaling"),
+            ("hidden_size", .integer(1 << 40), "hidden_size"),
+            ("num_hidden_layers", .integer(1 << 40), "num_hidden_layers"),
+            ("num_attention_heads", 128, "head_dim is 0"),
+            ("vocab_size", .integer(1 << 40), "vocab_size"),
+            ("max_position_embeddings", .integer(1 << 40), "max_position_embeddings"),
+            (
+                "layer_types", ["full_attention", "sliding_attention", "full_attention"],
+                "sliding_window"
+            ),
         ] as [(String, JSON?, String)])
     func refusals(key: String, value: JSON?, named: String) {
         #expect {
