@@ -47,6 +47,9 @@ package struct EngineSettings: Sendable, Equatable {
         ] where value < 1 {
             throw RolloutError("The engine's \(name) is \(value); it must be at least 1.")
         }
+        guard blockSize <= 1 << 16 else {
+            throw RolloutError("The engine's block size is \(blockSize); it must be at most 65536.")
+        }
         if case .memoryShare(let share) = cacheLimit, !(share > 0 && share <= 1) {
             throw RolloutError("The cache's share of memory is \(share); it must be in (0, 1].")
         }

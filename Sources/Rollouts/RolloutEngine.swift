@@ -94,6 +94,10 @@ package final class RolloutEngine {
             return completions
         } catch {
             cancelAll()
+            // Blocks are known as prefixes before they are filled, and this step may not have
+            // filled them.
+            scheduler.replacePool(
+                BlockPool(capacity: scheduler.pool.capacity, blockSize: settings.blockSize))
             throw error
         }
     }

@@ -10,7 +10,8 @@ struct Runner {
 
     /// What the step draws, one token for each entry that samples, in their order.
     ///
-    /// Requests of different adapters go through the model one adapter after the other.
+    /// Requests of different adapters go through the model one adapter after the other,
+    /// that of the oldest request first.
     ///
     /// - Throws: `RolloutError` when logits are not numbers.
     func run(
@@ -23,7 +24,9 @@ struct Runner {
             return try run(scheduled, of: running, cache: cache, weights)
         }
         var choices: [Int: ChosenToken] = [:]
-        for adapter in Set(scheduled.map { running[$0.index].adapter }) {
+        var served: Set<AdapterVersion?> = []
+        for adapter in scheduled.map({ running[$0.index].adapter })
+        where served.insert(adapter).inserted {
             let entries = scheduled.filter { running[$0.index].adapter == adapter }
             let weights = adapter.flatMap { adapters[$0.name]?.weights }
             let chosen = try run(entries, of: running, cache: cache, weights)

@@ -75,7 +75,8 @@ struct RolloutErrorTests {
     func settings() throws {
         let model = try TinyModel()
         let changes: [(inout EngineSettings) -> Void] = [
-            { $0.blockSize = 0 }, { $0.maxSequences = 0 }, { $0.maxBatchedTokens = -1 },
+            { $0.blockSize = 0 }, { $0.blockSize = .max }, { $0.maxSequences = 0 },
+            { $0.maxBatchedTokens = -1 },
             { $0.maxModelLength = 513 }, { $0.maxModelLength = 1 },
             { $0.cacheLimit = .bytes(100) }, { $0.cacheLimit = .bytes(-1) },
             { $0.cacheLimit = .memoryShare(0) }, { $0.cacheLimit = .memoryShare(1.1) },
@@ -100,5 +101,26 @@ struct RolloutErrorTests {
         #expect(error?.description.contains("Request 42") == true)
         #expect(error?.description.contains("position 3") == true)
         #expect(engine.requestCount == 0)
+    }
+
+    @Test("Prefixes of a step that failed are not found later")
+    func failedStep() throws {
+        let model = try TinyModel()
+        var broken = AdapterWeights(layerCount: model.decoder.config.layerCount)
+        let shape = Projection.down.shape(model.decoder.config)
+        let nothing = Tensor(zeros: [1, shape[1]])
+        nothing.fill(.nan)
+        broken[0, .down] = LowRank(A: nothing, B: Tensor(zeros: [shape[0], 1]), scale: 1)
+        let sampling = SamplingSettings(temperature: 0, maxTokens: 4)
+        let request = RolloutRequest(id: 2, prompt: model.prompts[6], sampling: sampling)
+        let engine = try model.engine()
+        try engine.register(EngineAdapter(name: "broken", version: 1, weights: broken))
+        try engine.submit(
+            RolloutRequest(id: 1, prompt: [5, 6], sampling: sampling, adapter: "broken"))
+        try engine.submit(request)
+        #expect(throws: RolloutError.self) { try engine.step() }
+        let completions = try engine.generate([request])
+        #expect(completions.map(\.tokens) == [model.greedy(request.prompt, count: 4)])
+        #expect(engine.counts.reusedTokens == 0)
     }
 }
