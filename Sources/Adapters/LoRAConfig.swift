@@ -99,8 +99,8 @@ extension LoRAConfig {
     private func checkNumbers() throws(AdapterError) {
         for (key, rank) in [("r", rank)]
             + rankPattern.map({ ("rank_pattern: \($0.key)", $0.value) })
-        where rank < 1 || rank > 1 << 20 {
-            throw AdapterError("\(key) is \(rank); it must be at least 1.")
+        where rank < 1 || rank > 1 << 16 {
+            throw AdapterError("\(key) is \(rank); it must be from 1 to 65536.")
         }
         let alphas = alphaPattern.map { ("alpha_pattern: \($0.key)", $0.value) }
         for (key, alpha) in [("lora_alpha", alpha)] + alphas where !(alpha > 0 && alpha < 1e30) {

@@ -94,7 +94,7 @@ struct LoRAConfigTests {
                 LoRAConfig(rank: 4, alpha: 8, excludeModules: .pattern(".*")),
                 "exclude_modules \".*\" leave none of the target_modules \"all-linear\"."
             ),
-            (LoRAConfig(rank: 0, alpha: 8), "r is 0; it must be at least 1."),
+            (LoRAConfig(rank: 0, alpha: 8), "r is 0; it must be from 1 to 65536."),
             (LoRAConfig(rank: 1, alpha: .nan), "lora_alpha is nan; it must be a number above 0."),
             (LoRAConfig(rank: 1, alpha: 1, dropout: 1), "lora_dropout is 1.0; it must be"),
         ] as [(LoRAConfig, String)])
