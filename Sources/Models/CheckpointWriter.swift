@@ -32,9 +32,12 @@ package enum CheckpointWriter {
     ///   - sources: the weights, named as the architecture names them.
     ///   - config: the content of `config.json`; its `dtype` is set to `type`.
     ///   - companionDirectory: where tokenizer and generation settings are copied from.
+    ///   - check: looks at the written folder before it takes its place; an error leaves what was
+    ///     there.
     package static func write(
         _ sources: [SafetensorsSource], config: JSON, type: DataType,
-        companionDirectory: String?, to directory: String
+        companionDirectory: String?, to directory: String,
+        check: (_ written: String) throws -> Void = { _ in }
     ) throws {
         let folder = try AtomicFolder(replacing: directory)
         try SafetensorsWriter.write(sources, to: "\(folder.partialPath)/model.safetensors")
@@ -47,6 +50,7 @@ package enum CheckpointWriter {
         if let companionDirectory {
             try copyCompanions(from: companionDirectory, to: folder.partialPath)
         }
+        try check(folder.partialPath)
         try folder.commit()
     }
 
@@ -64,13 +68,19 @@ extension Decoder {
     ///
     /// - Parameters:
     ///   - source: the checkpoint that training began with, whose config and tokenizer are copied.
-    /// - Throws: also when what was written differs from what is in memory.
+    /// - Throws: also when what was written differs from what is in memory; whatever lay in
+    ///   `directory` before is then still there.
     package func save(to directory: String, from source: String) throws {
         let sources = weights.named.map { SafetensorsSource(name: $0.name, $0.tensor) }
         try CheckpointWriter.write(
             sources, config: JSON(contentsOfFile: "\(source)/config.json"),
-            type: weights.embedding.dataType, companionDirectory: source, to: directory)
-        let written = try Decoder(directory: directory)
+            type: weights.embedding.dataType, companionDirectory: source, to: directory
+        ) { written in
+            try checkIsSame(as: Decoder(directory: written), in: directory)
+        }
+    }
+
+    private func checkIsSame(as written: Decoder, in directory: String) throws(ModelError) {
         for (here, there) in zip(weights.named, written.weights.named) {
             guard here.tensor.hasSameBytes(as: there.tensor) else {
                 throw ModelError(

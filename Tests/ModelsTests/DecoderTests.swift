@@ -88,4 +88,19 @@ struct DecoderTests {
             #expect(copy.hidden(input).toArray() == decoder.hidden(input).toArray())
         }
     }
+
+    @Test("leaves the checkpoint that was there when the new one does not read back")
+    func failedSave() throws {
+        let source = OracleFixtures.path("models/qwen2-tiny")
+        try withTemporaryFolder { folder in
+            try AtomicFile.write("earlier", to: "\(folder)/notes.txt")
+            let decoder = try Decoder(directory: source)
+            // The config that is copied is of another model: what is written cannot be opened.
+            #expect(throws: (any Error).self) {
+                try decoder.save(to: folder, from: OracleFixtures.path("models/llama3-tiny"))
+            }
+            #expect(try [UInt8](contentsOfFile: "\(folder)/notes.txt") == Array("earlier".utf8))
+            #expect(!fileExists("\(folder)/config.json"))
+        }
+    }
 }
