@@ -119,6 +119,9 @@ package final class RolloutEngine {
 
     /// Gives the cache's memory back to the system, and forgets all cached prefixes. Requests
     /// under way go on later with the tokens that they have.
+    ///
+    /// Whoever changes the base model's weights in place must call this: unlike an adapter they
+    /// have no version that tells old keys and values apart.
     package func releaseCache() {
         replaceCache(blocks: 0)
         hasNewRequests = true

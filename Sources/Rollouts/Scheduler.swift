@@ -49,7 +49,6 @@ package struct Scheduler: Sendable {
         self.pool = pool
     }
 
-    package var waitingCount: Int { waiting.count }
     /// Requests that have not ended.
     package var requestCount: Int { running.count + waiting.count }
 

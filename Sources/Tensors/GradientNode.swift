@@ -55,13 +55,6 @@ package final class GradientNode {
         }
     }
 
-    /// Lets `write` overwrite a buffer with its contribution, which is then added.
-    func receive(shape: [Int], _ write: (_ target: Tensor) -> Void) {
-        let fresh = Tensor(uninitialized: shape)
-        write(fresh)
-        add(fresh)
-    }
-
     /// The present gradient, copied first if another node shares its memory.
     private func writableGradient() -> Tensor? {
         guard !isLeaf, var current = gradient else { return gradient }

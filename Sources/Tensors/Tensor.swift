@@ -116,14 +116,6 @@ package struct Tensor {
         unsafe floats.update(repeating: value, count: count)
     }
 
-    /// Calls `body` with the elements of an f32 tensor, row by row.
-    package func withFloats<Result, Failure: Error>(
-        _ body: (Span<Float>) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        let span = unsafe Span(_unsafeStart: UnsafePointer(floats), count: count)
-        return try body(span)
-    }
-
     /// Calls `body` with the elements of an f32 tensor for writing, row by row.
     package func withMutableFloats<Result, Failure: Error>(
         _ body: (inout MutableSpan<Float>) throws(Failure) -> Result
