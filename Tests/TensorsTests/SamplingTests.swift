@@ -14,11 +14,10 @@ struct SamplingTests {
     }
 
     func sample(_ logits: [Float], _ settings: [ck_sampling], width: Int) -> [Choice] {
-        var copy = logits
         var tokens = [Int32](repeating: -7, count: settings.count)
         var logProbabilities = [Float](repeating: 7, count: settings.count)
         unsafe ck_sample(
-            settings.count, width, &copy, width, settings, &tokens, &logProbabilities)
+            settings.count, width, logits, width, settings, &tokens, &logProbabilities)
         return zip(tokens, logProbabilities).map { Choice(token: $0, logProbability: $1) }
     }
 

@@ -246,7 +246,7 @@ CK_INLINE void sample_row(void *context, long row) {
 }
 CK_TASK(sample_row)
 
-void ck_sample(long S, long V, float *logits, long ldl, const ck_sampling *settings,
+void ck_sample(long S, long V, const float *logits, long ldl, const ck_sampling *settings,
                int32_t *tokens, float *log_probabilities) {
     sampling s = {.S = S, .V = V, .ldl = ldl, .logits = logits, .settings = settings,
                   .tokens = tokens, .log_probabilities = log_probabilities};

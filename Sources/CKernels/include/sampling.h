@@ -12,10 +12,10 @@ typedef struct ck_sampling {
 // For each row s: divides by the temperature, keeps top_k then top_p, and picks by the inverse of
 // the cumulative distribution at `uniform`. tokens[s] is the choice; log_probabilities[s] its
 // log-probability under the kept, renormalised distribution (at temperature 0: under the
-// unmodified softmax at temperature 1). `logits` is overwritten. A logit of -infinity is never
-// chosen. Each row's result depends on that row alone.
+// unmodified softmax at temperature 1). A logit of -infinity is never chosen. Each row's result
+// depends on that row alone.
 // A row with a NaN or +infinity, or with nothing above -infinity, has no distribution: its token is
 // -1 and its log-probability NaN.
-void ck_sample(long S, long V, float *_Nonnull logits, long ldl,
+void ck_sample(long S, long V, const float *_Nonnull logits, long ldl,
                const ck_sampling *_Nonnull settings, int32_t *_Nonnull tokens,
                float *_Nonnull log_probabilities);

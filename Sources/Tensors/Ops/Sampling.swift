@@ -23,7 +23,7 @@ package struct TokenChoice: Sendable {
 /// distribution (at temperature 0: under the softmax at temperature 1).
 ///
 /// - Parameters:
-///   - logits: `[S, V]`, f32; overwritten. A token whose logit is -infinity is never chosen.
+///   - logits: `[S, V]`, f32. A token whose logit is -infinity is never chosen.
 ///   - choices: `[S]`.
 package func sample(
     _ logits: Tensor, _ choices: [TokenChoice]
