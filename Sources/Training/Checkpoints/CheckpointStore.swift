@@ -43,8 +43,11 @@ package struct CheckpointStore {
 
     /// Writes the checkpoint of `state` whole or not at all; earlier ones stay until it is.
     ///
-    /// - Returns: the folder that holds the trained adapter or model.
-    package func save(_ state: TrainerState) throws -> String {
+    /// The optimizer's own count is saved, which a step that was cut short between two mini-batches
+    /// has moved on although the step is not counted.
+    package func save(_ state: TrainerState) throws -> SavedCheckpoint {
+        var state = state
+        state.optimizerStep = optimizer.step
         let folder = try AtomicFolder(replacing: run.checkpoint(step: state.step))
         let path = folder.partialPath
         try FileManager.default.createDirectory(
@@ -57,26 +60,39 @@ package struct CheckpointStore {
         }
         try folder.commit()
         try run.noteCheckpoint(step: state.step)
-        try removeOldest()
-        return modelFolder(step: state.step)
+        try removeOldest(upTo: state.step)
+        return SavedCheckpoint(step: state.step, modelFolder: modelFolder(step: state.step))
     }
 
-    /// Where the run starts: at its newest checkpoint, at a given one, or at the beginning, for
-    /// which whatever an earlier run left is removed.
-    package func startingState(_ resume: ResumeSettings) throws -> TrainerState {
+    /// Where a run starts.
+    package struct Start {
+        package var state = TrainerState()
+        /// The checkpoint of the run's own folder that it goes on from.
+        package var checkpoint: SavedCheckpoint?
+    }
+
+    /// Finds where the run starts: at its newest checkpoint, at a given one, or at the beginning.
+    ///
+    /// - Parameter clears: whether a start at the beginning removes what an earlier run left.
+    package func start(_ resume: ResumeSettings, clears: Bool = true) throws -> Start {
         switch resume {
-        case .from(let folder): return try restore(from: folder)
+        case .from(let folder): return Start(state: try restore(from: folder))
         case .auto:
-            if let newest = try run.newestCheckpoint() { return try restore(from: newest) }
+            guard let step = try run.newestCheckpointStep() else { break }
+            return Start(
+                state: try restore(from: run.checkpoint(step: step)),
+                checkpoint: SavedCheckpoint(step: step, modelFolder: modelFolder(step: step)))
         case .never: break
         }
-        try run.clear()
-        return TrainerState()
+        if clears { try run.clear() }
+        return Start()
     }
 
-    private func removeOldest() throws {
+    /// Checkpoints of later steps are another run's, and stay.
+    private func removeOldest(upTo lastStep: Int) throws {
         guard let keptCount else { return }
-        for step in try run.checkpointSteps().dropLast(keptCount) {
+        let steps = try run.checkpointSteps().filter { $0 <= lastStep }
+        for step in steps.dropLast(keptCount) {
             try FileManager.default.removeItem(atPath: run.checkpoint(step: step))
         }
     }
@@ -87,7 +103,7 @@ package struct CheckpointStore {
         guard fileExists(statePath) else {
             throw TrainingError(
                 "\(folder) cannot be resumed: it lacks \(Self.stateName) (it was saved without "
-                    + "'optimizer' in actor_rollout_ref.actor.checkpoint.save_contents).")
+                    + "'optimizer' among checkpoint.save_contents).")
         }
         let state = try TrainerState(JSON(contentsOfFile: statePath), name: statePath)
         try model.restore(from: "\(folder)/actor/\(model.folderName)")

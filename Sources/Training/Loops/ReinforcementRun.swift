@@ -53,7 +53,9 @@ package final class ReinforcementRun {
             savesOptimizer: settings.actor.checkpoint.savesOptimizer,
             keptCount: settings.trainer.keptCheckpoints)
         dumps = try ResponseDumps(settings.trainer, tokenizer: parts.tokenizer)
-        state = try checkpoints.startingState(settings.trainer.resume)
+        let start = try checkpoints.start(
+            settings.trainer.resume, clears: !settings.trainer.validatesOnly)
+        (state, lastSaved) = (start.state, start.checkpoint)
         try sampler.advance(to: state.promptsTaken)
         try AtomicFile.write(settings.report.resolved.yaml, to: "\(directory.path)/config.yaml")
         log = try MetricsLog(path: "\(directory.path)/metrics.jsonl", resumingAfter: state.step)
@@ -64,15 +66,19 @@ package final class ReinforcementRun {
         console.start(settings, parts, directory, resumedStep: state.step)
         var wasInterrupted = false
         do {
+            defer { console.clear() }
             try await train()
         } catch is Interrupted {
             wasInterrupted = true
-            try save()
         } catch {
+            // What was learned since the last save is kept, if it can be; the error says more than a
+            // second one would.
+            if state.step > 0 { try? save() }
             await parts.reward.close()
             throw error
         }
         await parts.reward.close()
+        try save()
         return RunOutcome(
             steps: state.step, wasInterrupted: wasInterrupted, checkpoint: lastSaved,
             validationChange: console.validationChange, seconds: console.elapsed)
@@ -106,7 +112,6 @@ package final class ReinforcementRun {
         ) { console.show(step: number, $0) }
         parts.model.publish()
         state.step = number
-        state.optimizerStep = optimizer.step
         state.promptsTaken += batch.count
         try dumps.writeRollouts(responses, step: number)
 
@@ -151,11 +156,12 @@ package final class ReinforcementRun {
         console.showGenerations(outcome.responses.prefix(settings.trainer.shownGenerations))
     }
 
-    @discardableResult
-    private func save() throws -> SavedCheckpoint {
-        if let lastSaved, lastSaved.step == state.step { return lastSaved }
-        let saved = SavedCheckpoint(step: state.step, modelFolder: try checkpoints.save(state))
-        lastSaved = saved
-        return saved
+    /// Saves what the last save does not hold.
+    ///
+    /// A step that was cut short between two mini-batches is not counted and will be made again, so
+    /// the checkpoint before it, when there is one, is the better place to go on from.
+    private func save() throws {
+        guard !settings.trainer.validatesOnly, lastSaved?.step != state.step else { return }
+        lastSaved = try checkpoints.save(state)
     }
 }

@@ -53,7 +53,8 @@ package final class SupervisedRun {
             directory, model, optimizer,
             savesOptimizer: settings.trainer.checkpoint.savesOptimizer,
             keptCount: settings.trainer.keptCheckpoints)
-        state = try checkpoints.startingState(settings.trainer.resume)
+        let start = try checkpoints.start(settings.trainer.resume)
+        (state, lastSaved) = (start.state, start.checkpoint)
         firstStep = state.step
         try sampler.advance(to: state.promptsTaken)
         try AtomicFile.write(settings.report.resolved.yaml, to: "\(directory.path)/config.yaml")
@@ -97,6 +98,11 @@ package final class SupervisedRun {
             }
         } catch is Interrupted {
             wasInterrupted = true
+        } catch {
+            // What was learned since the last save is kept, if it can be; the error says more than a
+            // second one would.
+            if state.step > 0 { try? save() }
+            throw error
         }
         try save()
         return RunOutcome(
@@ -117,7 +123,6 @@ package final class SupervisedRun {
         }
         model.publish()
         state.step += 1
-        state.optimizerStep = optimizer.step
         state.promptsTaken += samples.count
         let tokens = samples.reduce(0) { $0 + $1.computedTokenCount }
         let throughput = Double(tokens) / stopwatch.elapsed
@@ -164,7 +169,7 @@ package final class SupervisedRun {
     private func save() throws {
         guard lastSaved?.step != state.step else { return }
         progress.clear()
-        lastSaved = SavedCheckpoint(step: state.step, modelFolder: try checkpoints.save(state))
+        lastSaved = try checkpoints.save(state)
     }
 }
 

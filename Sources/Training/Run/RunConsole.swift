@@ -81,7 +81,8 @@ struct RunConsole {
         }
     }
 
-    mutating func write(_ line: String) { progress.write(line) }
+    /// Takes the live line away.
+    mutating func clear() { progress.clear() }
 
     /// From which reward to which the run went, if it was validated.
     var validationChange: String? {

@@ -45,9 +45,20 @@ package struct RunDirectory: Sendable {
             .compactMap { $0.wholeNumber(after: "global_step_") }.sorted()
     }
 
-    /// The folder of the newest whole checkpoint, or `nil` if there is none.
-    package func newestCheckpoint() throws -> String? {
-        try checkpointSteps().last.map(checkpoint)
+    /// The step of the checkpoint that was saved last, or `nil` if there is none.
+    ///
+    /// That is the noted one: after a run went on from an earlier checkpoint, later steps of the
+    /// run before may still lie in the folder.
+    package func newestCheckpointStep() throws -> Int? {
+        let steps = try checkpointSteps()
+        guard fileExists(notePath) else { return steps.last }
+        let note = String(decoding: try [UInt8](contentsOfFile: notePath), as: UTF8.self)
+        guard let step = Int(note.filter { !$0.isWhitespace }), steps.contains(step) else {
+            throw TrainingError(
+                "\(notePath) says \"\(note.prefix(40))\", but the checkpoints beside it are of the "
+                    + "steps \(steps): write one of them, or remove the file to take the last.")
+        }
+        return step
     }
 
     /// Where the checkpoint of `step` lies.
@@ -55,12 +66,19 @@ package struct RunDirectory: Sendable {
 
     /// Notes that the checkpoint of `step` is whole.
     package func noteCheckpoint(step: Int) throws(FormatError) {
-        try AtomicFile.write("\(step)", to: "\(path)/latest_checkpointed_iteration.txt")
+        try AtomicFile.write("\(step)", to: notePath)
     }
 
+    private var notePath: String { "\(path)/\(Self.noteName)" }
+
+    private static let noteName = "latest_checkpointed_iteration.txt"
+
+    /// Checkpoints and what a crash left of one (`global_step_20.partial-77`), but not a copy that
+    /// the user made beside them (`global_step_20_good`).
     private static func belongsToRun(_ name: String) -> Bool {
-        name.hasPrefix("global_step_") || name == "metrics.jsonl" || name == "config.yaml"
-            || name == "latest_checkpointed_iteration.txt"
+        let stem = name.split(separator: ".", maxSplits: 1).first.map(String.init) ?? name
+        return stem.wholeNumber(after: "global_step_") != nil || name == "metrics.jsonl"
+            || name == "config.yaml" || name == noteName
     }
 }
 
@@ -69,6 +87,6 @@ extension String {
     fileprivate func wholeNumber(after prefix: String) -> Int? {
         guard hasPrefix(prefix) else { return nil }
         let digits = dropFirst(prefix.count)
-        return digits.allSatisfy(\.isNumber) ? Int(digits) : nil
+        return digits.allSatisfy { ("0"..."9").contains($0) } ? Int(digits) : nil
     }
 }
