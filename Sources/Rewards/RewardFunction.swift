@@ -8,20 +8,25 @@ package struct RewardRequest: Sendable {
     package let dataSource: String
     /// The decoded response, without the prompt.
     package let response: String
-    /// The right answer (`reward_model.ground_truth` of the row).
+    /// The right answer as text (`reward_model.ground_truth` of the row).
     package let groundTruth: String
+    /// The right answer as the row has it, perhaps a number or a list; what a user's reward is given.
+    package let groundTruthValue: JSON
     /// Anything else of the row (`extra_info`); null when there is nothing.
     package let extraInfo: JSON
 
     /// A request with everything that a reward may look at.
+    ///
+    /// - Parameter groundTruthValue: nil where the right answer is a text.
     package init(
         sampleName: String, dataSource: String, response: String, groundTruth: String,
-        extraInfo: JSON = .null
+        groundTruthValue: JSON? = nil, extraInfo: JSON = .null
     ) {
         self.sampleName = sampleName
         self.dataSource = dataSource
         self.response = response
         self.groundTruth = groundTruth
+        self.groundTruthValue = groundTruthValue ?? .string(groundTruth)
         self.extraInfo = extraInfo
     }
 }

@@ -47,6 +47,23 @@ struct PythonRewardTests {
         #expect(scores.map(\.score) == [4, 0])
     }
 
+    @Test("a right answer that is a list, and extra_info that is missing, come as verl gives them")
+    func keepsTheKindOfTheAnswer() async throws {
+        try await withReward(
+            """
+            def compute_score(data_source, solution_str, ground_truth, extra_info):
+                return solution_str in ground_truth["target"] and extra_info.get("index") is None
+            """
+        ) { reward in
+            let sample = RewardRequest(
+                sampleName: "a", dataSource: "", response: "Paris",
+                groundTruth: #"{"target": ["Paris", "paris"]}"#,
+                groundTruthValue: ["target": ["Paris", "paris"]])
+            let score = try await reward.score(sample)
+            #expect(score.score == 1)
+        }
+    }
+
     @Test("many tasks may ask at once, and each gets its own answer")
     func answersGoToTheirTasks() async throws {
         try await withReward(
@@ -194,7 +211,7 @@ struct ExecutableRewardTests {
             """
             while read -r line; do
                 case "$line" in
-                    *'"solution_str":"good"'*'"extra_info":null'*) echo '{"score": 1, "acc": true}' ;;
+                    *'"solution_str":"good"'*'"extra_info":{}'*) echo '{"score": 1, "acc": true}' ;;
                     *) echo '{"score": -0.5}' ;;
                 esac
             done

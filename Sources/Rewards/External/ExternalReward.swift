@@ -147,8 +147,9 @@ package actor ExternalReward: RewardFunction {
         let object: JSON = [
             "data_source": .string(request.dataSource),
             "solution_str": .string(request.response),
-            "ground_truth": .string(request.groundTruth),
-            "extra_info": request.extraInfo,
+            "ground_truth": request.groundTruthValue,
+            // As in verl, so that a function may look things up in it.
+            "extra_info": request.extraInfo == .null ? [:] : request.extraInfo,
         ]
         return object.serialized(.compact)
     }

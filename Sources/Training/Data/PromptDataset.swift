@@ -12,8 +12,10 @@ package struct PromptRow: Sendable {
     package let promptIDs: [Int32]
     /// Where the row is from (`data_source`), which chooses the reward; "unknown" where not said.
     package let dataSource: String
-    /// The right answer (`reward_model.ground_truth` or `answer`).
+    /// The right answer (`reward_model.ground_truth` or `answer`), as text.
     package let groundTruth: String
+    /// The same as the row has it, perhaps a number or a list.
+    package let groundTruthValue: JSON
     /// Anything else for the reward (`extra_info`); null where there is nothing.
     package let extraInfo: JSON
 }
@@ -72,15 +74,16 @@ package struct PromptDataset: Sendable {
                     + "\(settings.maxLength): raise it, set data.filter_overlong_prompts=true, or"
                     + " choose what data.truncation cuts.")
         }
+        let answer = try groundTruth(row, settings)
         return PromptRow(
             index: index, name: row.name, prompt: prompt, promptIDs: ids,
             dataSource: try row.text(settings.sourceKey) ?? "unknown",
-            groundTruth: try groundTruth(row, settings),
+            groundTruth: answer.string ?? answer.serialized(), groundTruthValue: answer,
             extraInfo: row.fields["extra_info"] ?? .null)
     }
 
     private static func groundTruth(_ row: DataRow, _ settings: PromptSettings)
-        throws(TrainingError) -> String
+        throws(TrainingError) -> JSON
     {
         let found = row.fields["reward_model"]?["ground_truth"] ?? row.fields[settings.answerKey]
         switch found {
@@ -89,8 +92,7 @@ package struct PromptDataset: Sendable {
                 "\(row.name): there is no answer to score by: neither 'reward_model' with"
                     + " 'ground_truth' nor '\(settings.answerKey)' (data.answer_key) is among"
                     + " \(row.fieldNames).")
-        case .string(let text): return text
-        case let other?: return other.serialized()
+        case let answer?: return answer
         }
     }
 }

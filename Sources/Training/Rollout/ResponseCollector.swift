@@ -63,6 +63,7 @@ package struct ResponseCollector {
             var responses: [ScoredResponse] = []
             for scoring in pending {
                 guard let scoring else { preconditionFailure("A request has no completion.") }
+                try Interruption.check()
                 responses.append(try await scoring.response())
             }
             return responses
@@ -79,7 +80,8 @@ package struct ResponseCollector {
         let text = tokenizer.responseText(completion.tokens)
         let request = RewardRequest(
             sampleName: row.name, dataSource: row.dataSource, response: text,
-            groundTruth: row.groundTruth, extraInfo: row.extraInfo)
+            groundTruth: row.groundTruth, groundTruthValue: row.groundTruthValue,
+            extraInfo: row.extraInfo)
         let reward = reward
         return Scoring(
             row: row, group: group, completion: completion, text: text,
