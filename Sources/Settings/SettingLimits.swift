@@ -46,6 +46,8 @@ package struct SettingLimits<Bound: Comparable & Sendable>: Sendable {
     var words: String {
         var text = ""
         switch (lower, upper) {
+        case (let lower?, let upper as Int) where upper == SettingLimits<Int>.largestCount:
+            text = " of at least \(lower) and below 2^31"
         case (let lower?, let upper?) where excludesLower:
             text = " above \(lower) and at most \(upper)"
         case (let lower?, let upper?): text = " between \(lower) and \(upper)"
@@ -54,5 +56,15 @@ package struct SettingLimits<Bound: Comparable & Sendable>: Sendable {
         case (nil, nil): text = ""
         }
         return text + (extra.map { ", or \($0)" } ?? "")
+    }
+}
+
+extension SettingLimits<Int> {
+    /// The largest number of things that a setting may ask for: two of them can be multiplied.
+    static let largestCount = Int(Int32.max)
+
+    /// Counts from `lower` on.
+    package static func atLeast(_ lower: Int) -> SettingLimits {
+        SettingLimits(lower: lower, upper: largestCount)
     }
 }

@@ -49,7 +49,8 @@ struct SettingsReaderTests {
             "a=x", "b=0", "c='5'", "d=2.5", "e=yes", "f=k4", "g=[1,x]", "h={a: 1}")
         #expect(
             message { _ = try reader.int("a", default: 1, in: .atLeast(1), "A.") }
-                == "'a' is 'x' (argument 'a=x'), but must be an integer of at least 1.")
+                == "'a' is 'x' (argument 'a=x'), but must be an integer of at least 1 and below 2^31."
+        )
         #expect(
             message { _ = try reader.double("b", default: 1, in: .above(0, upTo: 1), "B.") }
                 == "'b' is 0 (argument 'b=0'), but must be a number above 0.0 and at most 1.0.")
@@ -67,6 +68,8 @@ struct SettingsReaderTests {
     func limits() {
         #expect(SettingLimits.atLeast(1).contains(1) && !SettingLimits.atLeast(1).contains(0))
         #expect(SettingLimits.atLeast(1).or(-1).contains(-1))
+        #expect(!SettingLimits.atLeast(1).contains(1 << 31))
+        #expect(SettingLimits<Int>.any.contains(.max) && SettingLimits.atLeast(1.0).contains(1e300))
         #expect(!SettingLimits.above(0.0).contains(0) && SettingLimits.above(0.0).contains(1e-300))
         #expect(
             SettingLimits.between(0.0, 1).contains(1)

@@ -22,7 +22,7 @@ package struct TrainerState: Sendable, Equatable {
     /// Reads the parsed content of the file called `name`.
     init(_ json: JSON, name: String) throws(TrainingError) {
         func count(_ key: String) throws(TrainingError) -> Int {
-            guard let value = json[key]?.int, value >= 0 else {
+            guard let value = json[key]?.int, 0..<(1 << 48) ~= value else {
                 throw TrainingError("\(name): \"\(key)\" is missing or no count.")
             }
             return value

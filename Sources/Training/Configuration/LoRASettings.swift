@@ -51,7 +51,7 @@ package struct LoRASettings: Sendable {
     }
 
     private func check(_ reader: SettingsReader) throws(SettingsError) {
-        guard !isOn else { return }
+        guard !isOn else { return noteAdapterKeys(reader) }
         for key in ["lora_adapter_path", "rank_pattern", "alpha_pattern", "use_rslora"]
         where reader.isGiven(key) {
             let isSet = key != "use_rslora" ? !reader.isEmpty(key) : usesRankStabilizedScale
@@ -65,6 +65,20 @@ package struct LoRASettings: Sendable {
             reader.note(
                 "'\(reader.fullKey(key))' has no effect: lora_rank is 0, so the whole model is"
                     + " trained.")
+        }
+    }
+
+    /// An adapter to go on from keeps the shape that it has.
+    private func noteAdapterKeys(_ reader: SettingsReader) {
+        guard let adapterPath else { return }
+        let keys = [
+            "lora_alpha", "target_modules", "exclude_modules", "use_rslora", "rank_pattern",
+            "alpha_pattern",
+        ]
+        for key in keys where reader.isGiven(key) {
+            reader.note(
+                "'\(reader.fullKey(key))' has no effect: the adapter in \(adapterPath) brings its"
+                    + " own.")
         }
     }
 

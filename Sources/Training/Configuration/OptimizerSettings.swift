@@ -50,7 +50,8 @@ package struct OptimizerSettings: Sendable {
     /// Reads `optim.*`.
     init(_ reader: SettingsReader, defaults: Defaults = Defaults()) throws(SettingsError) {
         learningRate = try reader.double(
-            "lr", default: defaults.learningRate, in: .atLeast(0), "The highest learning rate.")
+            "lr", default: defaults.learningRate, in: .between(0, 1e30),
+            "The highest learning rate.")
         weightDecay = try reader.double(
             "weight_decay", default: defaults.weightDecay, in: .atLeast(0),
             "Decoupled weight decay of AdamW.")
@@ -62,7 +63,7 @@ package struct OptimizerSettings: Sendable {
         beta1 = betas[0]
         beta2 = betas[1]
         epsilon = try reader.double(
-            "eps", default: 1e-8, in: .above(0), "Added to AdamW's divisor.")
+            "eps", default: 1e-8, in: .between(1e-30, 1), "Added to AdamW's divisor.")
         gradientClip = try reader.double(
             "clip_grad", default: defaults.gradientClip, in: .above(0),
             "Gradients of a larger global norm are scaled down to this one.")

@@ -30,7 +30,7 @@ package struct RewardSettings: Sendable {
             "reward.function", default: "auto", of: Self.functions,
             "Built-in reward; auto chooses by each row's data_source.")
         timeLimit = try reader.double(
-            "reward.time_limit", default: 60, in: .above(0),
+            "reward.time_limit", default: 60, in: .above(0, upTo: 604_800),
             "Longest time that one score may take, in seconds.")
         custom = try Self.custom(reader)
         if custom != nil, function != "auto" {

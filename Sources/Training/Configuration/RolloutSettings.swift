@@ -67,11 +67,12 @@ package struct RolloutSettings: Sendable {
             because: "without sampling all responses of a group are the same")
         return ResponseSampling(
             temperature: try reader.double(
-                "temperature", default: 1, in: .above(0),
+                "temperature", default: 1, in: .atLeast(0.001),
                 "Divides the logits; the higher, the more varied."),
             topK: try reader.topK(), topP: try reader.topP(),
             responseCount: try reader.int(
-                "n", default: 1, in: .atLeast(1), "Responses to each prompt, which form a group."))
+                "n", default: 1, in: .between(1, 65536),
+                "Responses to each prompt, which form a group."))
     }
 
     private static func validationSampling(_ reader: SettingsReader) throws(SettingsError)
@@ -86,7 +87,7 @@ package struct RolloutSettings: Sendable {
             temperature: samples ? temperature : 0, topK: try reader.topK(),
             topP: try reader.topP(),
             responseCount: try reader.int(
-                "n", default: 1, in: .atLeast(1), "Responses to each validation prompt."))
+                "n", default: 1, in: .between(1, 65536), "Responses to each validation prompt."))
         if samples, temperature == 0 {
             throw reader.conflict(
                 ["do_sample", "temperature"], "sampling needs a temperature above 0")
