@@ -63,7 +63,14 @@ package struct AtomicFolder: ~Copyable {
     }
 }
 
-/// Makes a folder and the folders above it.
+/// Makes a folder and the folders above it, where they are not there yet.
+package func makeFolders(_ path: String) throws(FormatError) {
+    try makeFolders(path, name: path)
+    guard try OpenFile(path, for: .synchronizing).status().isFolder else {
+        throw FormatError("cannot make the folder \(path): a file has that name")
+    }
+}
+
 private func makeFolders(_ path: String, name: String) throws(FormatError) {
     if makeFolder(path) || errno == EEXIST { return }
     guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {

@@ -11,6 +11,8 @@ package struct MetricsLog: ~Copyable {
     ///   - step: where the run goes on; rows of later steps, which will be made again, are dropped.
     package init(path: String, resumingAfter step: Int) throws(FormatError) {
         if fileExists(path) {
+            // Mends a last row that a crash cut off, which could not be read.
+            _ = try JSONLinesWriter(appendingTo: path)
             let rows = try JSONLinesReader(path: path).rest().map(\.value)
             let kept = rows.filter { ($0["step"]?.int ?? .max) <= step }
             if kept.count < rows.count {

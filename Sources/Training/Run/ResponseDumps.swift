@@ -2,12 +2,6 @@ package import Formats
 import Rewards
 import Rollouts
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// The responses of each step and validation as verl writes them, one JSON line each:
 /// `{"input", "output", "gts", "score", "step", ...}`, and the token ids besides.
 package struct ResponseDumps {
@@ -21,8 +15,7 @@ package struct ResponseDumps {
         validationFolder = settings.validationFolder
         self.tokenizer = tokenizer
         for folder in [rolloutFolder, validationFolder].compactMap(\.self) {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true)
+            try makeFolders(folder)
         }
     }
 

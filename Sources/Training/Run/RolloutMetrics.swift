@@ -26,8 +26,16 @@ extension [String: Double] {
         let prompts = responses.map { Double($0.row.promptIDs.count) }
         add("prompt_length", prompts)
         self["prompt_length/clip_ratio"] = share(prompts) { $0 >= Double(lengthLimits.prompt) }
-        add("global_seqlen", zip(lengths, prompts).map { $0 + $1 })
+        addTokenTotals(Double(responses.reduce(0) { $0 + $1.tokenCount }))
         self["response/aborted_ratio"] = share(lengths) { $0 == 0 }
+    }
+
+    /// verl's comparison of the tokens that each worker computes; here there is one.
+    private mutating func addTokenTotals(_ total: Double) {
+        for name in ["min", "max", "mean", "balanced_min", "balanced_max"] {
+            self["global_seqlen/\(name)"] = total
+        }
+        self["global_seqlen/minmax_diff"] = 0
     }
 
     private func share(_ values: [Double], _ condition: (Double) -> Bool) -> Double {
@@ -40,10 +48,9 @@ extension [String: Double] {
     ) {
         self["training/global_step"] = Double(state.step)
         self["training/epoch"] = Double(epoch)
-        let responseTokens = responses.reduce(0) { $0 + $1.completion.tokens.count }
-        let promptTokens = responses.reduce(0) { $0 + $1.row.promptIDs.count }
         addTimes(
-            stopwatch, responseTokens: responseTokens, allTokens: promptTokens + responseTokens)
+            stopwatch, responseTokens: responses.reduce(0) { $0 + $1.completion.tokens.count },
+            allTokens: responses.reduce(0) { $0 + $1.tokenCount })
         let gibibyte = Double(1 << 30)
         self["perf/max_memory_allocated_gb"] =
             Double(MemoryPool.shared.ledger.peakBytes) / gibibyte
@@ -69,4 +76,9 @@ extension [String: Double] {
         self["perf/time_per_step"] = step
         self["perf/throughput"] = Double(allTokens) / step
     }
+}
+
+extension ScoredResponse {
+    /// Tokens of prompt and response.
+    fileprivate var tokenCount: Int { row.promptIDs.count + completion.tokens.count }
 }

@@ -26,14 +26,19 @@ struct RunConsole {
         firstStep = resumedStep
         progress.write(parts.model.summary)
         progress.write(
-            "data      \(parts.trainingPrompts.rows.count) prompts, "
-                + "\(parts.validationPrompts?.rows.count ?? 0) for validation")
+            "data      \(describe(parts.trainingPrompts)) prompts, "
+                + "\(parts.validationPrompts.map(describe) ?? "0") for validation")
         progress.write(
             "steps     \(totalSteps) of \(settings.data.trainBatchSize) prompts x "
                 + "\(settings.rollout.sampling.responseCount) responses, \(Threads.count) threads")
         progress.write("folder    \(directory.path)")
         if resumedStep > 0 { progress.write("resuming  after step \(resumedStep)") }
         for notice in settings.report.notices { progress.write("note      \(notice)") }
+    }
+
+    private func describe(_ prompts: PromptDataset) -> String {
+        let left = prompts.overlongCount > 0 ? " (\(prompts.overlongCount) too long, left out)" : ""
+        return "\(prompts.rows.count)\(left)"
     }
 
     /// What is going on within a step.

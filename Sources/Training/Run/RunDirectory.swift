@@ -24,10 +24,9 @@ package struct RunDirectory: Sendable {
     package init(_ path: String, key: String) throws {
         self.path = path
         do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true)
+            try makeFolders(path)
         } catch {
-            throw TrainingError("cannot make the run's folder \(path) (\(key)): \(error)")
+            throw TrainingError("\(key): \(error)")
         }
     }
 
