@@ -14,16 +14,31 @@ private struct StandardError: TextOutputStream {
     }
 }
 
-/// Where a data command writes its rows: a file that appears when it is whole, or standard output
-/// row by row.
+/// Where a data command writes its rows: a file that appears when it is whole, or standard output,
+/// a pipe or a device row by row.
 struct RowOutput: ~Copyable {
     private var file: AtomicFile?
+    private var stream = FileHandle.standardOutput
 
     /// - Parameters:
     ///   - path: the file to replace; standard output when nil.
-    init(path: String?) throws(FormatError) {
+    init(path: String?) throws {
         file = nil
-        if let path { file = try AtomicFile(replacing: path) }
+        guard let path else { return }
+        // A link stays, and what it points at is replaced.
+        let target = URL(filePath: path).resolvingSymlinksInPath().path
+        let kind = try? FileManager.default.attributesOfItem(atPath: target)[.type]
+        // Links below /dev lead to pipes without a name (`--output >(gzip >out.gz)`).
+        switch path.hasPrefix("/dev/") ? .typeUnknown : kind as? FileAttributeType {
+        case nil: file = try AtomicFile(replacing: path)
+        case .typeRegular: file = try AtomicFile(replacing: target)
+        case .typeDirectory: throw CommandError("--output: \(path) is a folder; name a file.")
+        default:
+            guard let opened = FileHandle(forWritingAtPath: path) else {
+                throw CommandError("--output: \(path) cannot be written.")
+            }
+            stream = opened
+        }
     }
 
     /// Adds one row.
@@ -32,7 +47,7 @@ struct RowOutput: ~Copyable {
         if file != nil {
             try file?.write(line)
         } else {
-            try FileHandle.standardOutput.write(contentsOf: line)
+            try stream.write(contentsOf: line)
         }
     }
 

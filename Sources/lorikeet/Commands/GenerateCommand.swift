@@ -58,6 +58,28 @@ struct GenerateCommand: ParsableCommand {
         if let limit, limit < 1 {
             throw ValidationError("--limit is \(limit); it must be at least 1.")
         }
+        try validateSampling()
+    }
+
+    private func validateSampling() throws {
+        guard temperature == 0 || (temperature >= 0.001 && temperature.isFinite) else {
+            throw ValidationError(
+                "--temperature is \(temperature); it must be 0 or at least 0.001.")
+        }
+        guard maxNewTokens >= 1 else {
+            throw ValidationError("--max-new-tokens is \(maxNewTokens); it must be at least 1.")
+        }
+        guard 0...maxNewTokens ~= minNewTokens else {
+            throw ValidationError(
+                "--min-new-tokens is \(minNewTokens); it must be from 0 to --max-new-tokens, "
+                    + "\(maxNewTokens).")
+        }
+        guard topK >= 0 else {
+            throw ValidationError("--top-k is \(topK); it must be at least 1, or 0 for all.")
+        }
+        guard topP > 0, topP <= 1 else {
+            throw ValidationError("--top-p is \(topP); it must be above 0 and at most 1.")
+        }
     }
 
     func run() throws {
@@ -65,7 +87,11 @@ struct GenerateCommand: ParsableCommand {
         let text = try TextModel(
             directory: model.model, vocabularySize: decoder.config.vocabularySize,
             textIsMessage: chat)
-        let prompts = try loadPrompts(text)
+        let prompts = try loadRows().map { row in
+            let ids = try text.promptIDs(row)
+            try row.check(ids, decoder.config, room: 1)
+            return ids
+        }
         let requests = prompts.enumerated().map { index, ids in
             RolloutRequest(
                 id: UInt64(index), prompt: ids, sampling: sampling(decoder, text.tokenizer))
@@ -86,13 +112,11 @@ struct GenerateCommand: ParsableCommand {
         try rows.finish()
     }
 
-    private func loadPrompts(_ text: TextModel) throws -> [[Int32]] {
+    private func loadRows() throws -> [InputRow] {
         if let prompt {
-            return [
-                try text.promptIDs(InputRow(name: "--prompt", .object(["prompt": .string(prompt)])))
-            ]
+            return [try InputRow(name: "--prompt", .object(["prompt": .string(prompt)]))]
         }
-        return try inputRows(input ?? "", limit: limit).map(text.promptIDs)
+        return try inputRows(input ?? "", limit: limit)
     }
 
     private func sampling(_ decoder: Decoder, _ tokenizer: Tokenizer) -> SamplingSettings {

@@ -28,8 +28,8 @@ struct ScoreCommand: ParsableCommand {
     private static let tokenBudget = 4096
 
     func validate() throws {
-        guard temperature > 0, temperature.isFinite else {
-            throw ValidationError("--temperature is \(temperature); it must be above 0.")
+        guard temperature >= 0.001, temperature.isFinite else {
+            throw ValidationError("--temperature is \(temperature); it must be at least 0.001.")
         }
     }
 
@@ -65,18 +65,10 @@ struct ScoreCommand: ParsableCommand {
     private func checked(
         _ ids: [Int32], _ row: InputRow, _ config: DecoderConfig
     ) throws -> [Int32] {
-        if let id = ids.first(where: { $0 >= config.vocabularySize }) {
-            throw row.error(
-                "the token id \(id) is beyond the model's vocabulary of \(config.vocabularySize)")
-        }
         guard ids.count >= 2 else {
             throw row.error("one token has no next one to score; give at least 2")
         }
-        guard ids.count <= config.maxPositions else {
-            throw row.error(
-                "it has \(ids.count) tokens, but the model has positions for "
-                    + "\(config.maxPositions)")
-        }
+        try row.check(ids, config)
         return ids
     }
 

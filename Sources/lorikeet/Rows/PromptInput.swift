@@ -1,4 +1,5 @@
 import Formats
+import Models
 
 /// The model's folder as the data commands see it: tokenizer, chat template.
 struct TextModel {
@@ -89,6 +90,20 @@ struct InputRow {
             ids.append(id)
         }
         return ids
+    }
+
+    /// Checks that a model can take a row's token ids, and `room` more after them.
+    func check(_ ids: [Int32], _ config: DecoderConfig, room: Int = 0) throws(CommandError) {
+        if let id = ids.first(where: { $0 >= config.vocabularySize }) {
+            throw error(
+                "the token id \(id) is beyond the model's vocabulary of \(config.vocabularySize)")
+        }
+        guard ids.count + room <= config.maxPositions else {
+            let reason = room > 0 ? ", which leaves no room for an answer" : ""
+            throw error(
+                "it has \(ids.count) tokens, but the model has positions for "
+                    + "\(config.maxPositions)\(reason)")
+        }
     }
 
     /// A list of messages.
