@@ -13,15 +13,15 @@ struct AdamWTests {
         var parameter: Double, first = 0.0, second = 0.0
 
         mutating func update(_ gradient: Double, _ settings: ck_adamw) {
-            let (rate, beta1) = (Double(settings.learning_rate), Double(settings.beta1))
-            let beta2 = Double(settings.beta2), step = Double(settings.step)
+            let (rate, beta1, beta2) = (settings.learning_rate, settings.beta1, settings.beta2)
+            let step = Double(settings.step)
             let scaled = gradient * Double(settings.gradient_scale)
-            parameter *= 1 - rate * Double(settings.weight_decay)
+            parameter *= 1 - rate * settings.weight_decay
             first = beta1 * first + (1 - beta1) * scaled
             second = beta2 * second + (1 - beta2) * scaled * scaled
             let denominator =
                 second.squareRoot() / (1 - pow(beta2, step)).squareRoot()
-                + Double(settings.epsilon)
+                + settings.epsilon
             parameter -= rate / (1 - pow(beta1, step)) * first / denominator
         }
     }

@@ -52,8 +52,8 @@ struct StepOracle {
         let betas = (file.metadata["betas"] ?? "").split(separator: ",").compactMap { Double($0) }
         guard betas.count == 2 else { throw MissingConstant(name: "betas") }
         return AdamWSettings(
-            beta1: Float(betas[0]), beta2: Float(betas[1]),
-            epsilon: Float(try constant("eps")), weightDecay: Float(try constant("weight_decay")))
+            beta1: betas[0], beta2: betas[1], epsilon: try constant("eps"),
+            weightDecay: try constant("weight_decay"))
     }
 
     private static func loss(_ file: SafetensorsFile) throws -> PolicyLossSettings {

@@ -2,7 +2,8 @@
 #pragma once
 
 typedef struct ck_adamw {
-    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    // In double as torch has them: 1 - beta2 of a float 0.999 is off by 1.3e-5 of itself.
+    double learning_rate, beta1, beta2, epsilon, weight_decay;
     float gradient_scale;  // the gradients are multiplied by this first (clipping)
     long step;             // 1 for the first update
 } ck_adamw;

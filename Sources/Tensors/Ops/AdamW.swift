@@ -18,13 +18,14 @@ package final class AdamWState {
 
 /// The constants of AdamW.
 package struct AdamWSettings: Sendable, Equatable {
-    package var beta1: Float
-    package var beta2: Float
-    package var epsilon: Float
-    package var weightDecay: Float
+    package var beta1: Double
+    package var beta2: Double
+    package var epsilon: Double
+    package var weightDecay: Double
 
     package init(
-        beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8, weightDecay: Float = 0.01
+        beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+        weightDecay: Double = 0.01
     ) {
         self.beta1 = beta1
         self.beta2 = beta2
@@ -39,7 +40,7 @@ package struct AdamWSettings: Sendable, Equatable {
 ///   - gradientScale: what the gradients are multiplied by first, for clipping.
 package func adamWUpdate(
     _ buffer: ParameterBuffer, _ state: AdamWState, _ settings: AdamWSettings,
-    learningRate: Float, gradientScale: Float
+    learningRate: Double, gradientScale: Float
 ) {
     state.step += 1
     let constants = ck_adamw(

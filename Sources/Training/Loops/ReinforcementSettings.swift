@@ -60,8 +60,8 @@ extension PolicyStepSettings {
 extension AdamWSettings {
     init(_ settings: OptimizerSettings) {
         self.init(
-            beta1: Float(settings.beta1), beta2: Float(settings.beta2),
-            epsilon: Float(settings.epsilon), weightDecay: Float(settings.weightDecay))
+            beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon,
+            weightDecay: settings.weightDecay)
     }
 }
 

@@ -35,7 +35,7 @@ package final class Optimizer {
         }
         let scale = min(1, maximumNorm / (norm + 1e-6))  // as torch's clip_grad_norm_
         adamWUpdate(
-            buffer, state, settings, learningRate: Float(learningRate),
+            buffer, state, settings, learningRate: learningRate,
             gradientScale: Float(scale))
         return norm
     }
