@@ -1,4 +1,5 @@
 import Formats
+import Testing
 
 /// Tiny data in a folder, and the arguments of commands that train on it.
 struct TinyRun {
@@ -37,5 +38,12 @@ struct TinyRun {
     /// The adapter of the checkpoint of `step`.
     func adapterFolder(step: Int) -> String {
         "\(folder)/run/global_step_\(step)/actor/lora_adapter"
+    }
+
+    /// The step of the newest checkpoint.
+    func newestStep() throws -> Int {
+        let path = "\(folder)/run/latest_checkpointed_iteration.txt"
+        let text = String(decoding: try [UInt8](contentsOfFile: path), as: UTF8.self)
+        return try #require(Int(text))
     }
 }

@@ -5,7 +5,7 @@ import Models
 import OracleFixtures
 import Testing
 
-@Suite("lorikeet train and sft", .timeLimit(.minutes(4)))
+@Suite("lorikeet train and sft", .timeLimit(.minutes(15)))
 struct TrainCommandTests {
     @Test("an RL run says on standard error what it does, and where the adapter is")
     func train() throws {
@@ -64,9 +64,7 @@ struct TrainCommandTests {
             let result = try running.result()
             #expect(result.status == 128 + signal, "\(result.error)")
             #expect(result.error.contains("stopped after step "))
-            let noted = try String(
-                contentsOfFile: "\(folder)/run/latest_checkpointed_iteration.txt", encoding: .utf8)
-            let step = try #require(Int(noted))
+            let step = try run.newestStep()
             #expect(step >= 2)
             _ = try LoRAAdapter(
                 directory: run.adapterFolder(step: step),
@@ -100,6 +98,62 @@ struct TrainCommandTests {
             #expect(left.filter { $0.hasPrefix("global_step_") } == ["global_step_1"])
             let third = try Program.run(run.train("trainer.total_training_steps=2"))
             #expect(third.status == 0, "\(third.error)")
+        }
+    }
+
+    @Test("Ctrl-C ends a supervised run, too")
+    func supervisedInterruption() throws {
+        try withTemporaryFolder { folder in
+            let run = try TinyRun(folder)
+            let running = try Program.start(
+                run.fineTune("trainer.total_training_steps=40000", "trainer.total_epochs=100000"),
+                folder: folder)
+            while try !hasUpdates(folder, 2), running.process.isRunning {
+                Thread.sleep(forTimeInterval: 0.02)
+            }
+            kill(running.process.processIdentifier, SIGINT)
+            let result = try running.result()
+            #expect(result.status == 128 + SIGINT, "\(result.error)")
+            #expect(result.error.contains("stopped after update "))
+            let step = try run.newestStep()
+            _ = try LoRAAdapter(
+                directory: run.adapterFolder(step: step),
+                for: Decoder(directory: tinyModel()).config)
+        }
+    }
+
+    private func hasUpdates(_ folder: String, _ count: Int) throws -> Bool {
+        let path = "\(folder)/run/metrics.jsonl"
+        guard fileExists(path) else { return false }
+        return try [UInt8](contentsOfFile: path).count { $0 == UInt8(ascii: "\n") } >= count
+    }
+
+    @Test("a run that was killed goes on from its newest checkpoint to the same adapter")
+    func killed() throws {
+        try withTemporaryFolder { folder in
+            let run = try TinyRun(folder)
+            let save = "trainer.save_freq=2"
+            let running = try Program.start(
+                run.train(save, "trainer.total_training_steps=4000", "trainer.total_epochs=4000"),
+                folder: folder)
+            while try !hasUpdates(folder, 5), running.process.isRunning {
+                Thread.sleep(forTimeInterval: 0.02)
+            }
+            kill(running.process.processIdentifier, SIGKILL)
+            #expect(try running.result().status == 128 + SIGKILL)
+            let last = try run.newestStep() + 3
+            let more = [save, "trainer.total_epochs=4000", "trainer.total_training_steps=\(last)"]
+            let resumed = try Program.run(run.train(more[0], more[1], more[2]))
+            #expect(resumed.status == 0, "\(resumed.error)")
+            let other = "trainer.default_local_dir=\(folder)/other"
+            let whole = try Program.run(run.train(more[0], more[1], more[2], other))
+            #expect(whole.status == 0, "\(whole.error)")
+            let name = "global_step_\(last)/actor/lora_adapter/adapter_model.safetensors"
+            #expect(
+                try [UInt8](contentsOfFile: "\(folder)/run/\(name)")
+                    == [UInt8](contentsOfFile: "\(folder)/other/\(name)"))
+            let reader = try JSONLinesReader(path: "\(folder)/run/metrics.jsonl")
+            #expect(try reader.rest().compactMap { $0.value["step"]?.int } == Array(1...last))
         }
     }
 }

@@ -10,7 +10,7 @@ import Testing
 private let hasPython = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     .contains { FileManager.default.isExecutableFile(atPath: "\($0)/python3") }
 
-@Suite("Runs with a reward of the user's", .serialized, .timeLimit(.minutes(3)))
+@Suite("Runs with a reward of the user's", .serialized, .timeLimit(.minutes(15)))
 struct CustomRewardRunTests {
     private func train(_ folder: String, _ name: String, _ reward: String) async throws -> RunFolder
     {

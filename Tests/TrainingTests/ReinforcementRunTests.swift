@@ -170,6 +170,11 @@ struct ReinforcementRunTests {
                 Decoder(directory: RunFolder.model), Decoder(directory: saved)
             )
             #expect(trained.config == base.config)
+            for step in try runs.stepMetrics("a") {
+                // Rollouts run on the weights that were updated, not on what was cached before.
+                let difference = step["training/rollout_log_probs_diff_max"]?.double
+                #expect((difference ?? 1) <= 1e-5)
+            }
             let moved = zip(base.weights.named, trained.weights.named).filter {
                 !$0.1.tensor.hasSameBytes(as: $0.0.tensor)
             }
@@ -222,6 +227,54 @@ struct ReinforcementRunTests {
                     "a", "actor_rollout_ref.model.lora_adapter_path=\(path)",
                     "actor_rollout_ref.model.lora_rank=0")
             }
+        }
+    }
+
+    @Test(
+        "bf16 and f16 checkpoints are trained with an adapter and as a whole",
+        arguments: [DataType.bfloat16, .float16])
+    func narrowWeights(type: DataType) async throws {
+        try await withTemporaryFolder { folder in
+            let runs = try RunFolder(folder)
+            try RandomWeights.writeCheckpoint(
+                configPath: "\(RunFolder.model)/config.json",
+                tokenizerDirectory: RunFolder.model, seed: 3, type: type, to: "\(folder)/base")
+            for rank in [4, 0] {
+                try await runs.train(
+                    "\(rank)", "actor_rollout_ref.model.path=\(folder)/base",
+                    "actor_rollout_ref.model.lora_rank=\(rank)",
+                    "actor_rollout_ref.actor.optim.lr=1e-3")
+                for step in try runs.stepMetrics("\(rank)") {
+                    let difference = step["training/rollout_log_probs_diff_max"]?.double
+                    #expect((difference ?? 1) <= 1e-5)
+                    #expect((step["actor/grad_norm"]?.double ?? 0) > 0)
+                }
+            }
+            let whole = try Decoder(directory: "\(folder)/0/global_step_3/actor/huggingface")
+            #expect(whole.weights.named.allSatisfy { $0.tensor.dataType == .float32 })
+        }
+    }
+
+    @Test("only as many checkpoints are kept as asked for, the newest")
+    func keptCheckpoints() async throws {
+        try await withTemporaryFolder { folder in
+            let runs = try RunFolder(folder)
+            try await runs.train(
+                "a", "trainer.save_freq=1", "trainer.max_actor_ckpt_to_keep=2")
+            #expect(!fileExists("\(folder)/a/global_step_1"))
+            #expect(fileExists("\(folder)/\(RunFolder.adapterFile("a", step: 2))"))
+            #expect(fileExists("\(folder)/\(RunFolder.adapterFile("a", step: 3))"))
+        }
+    }
+
+    @Test("a validation alone changes nothing and saves nothing")
+    func validationOnly() async throws {
+        try await withTemporaryFolder { folder in
+            let runs = try RunFolder(folder)
+            let outcome = try await runs.train(
+                "a", "trainer.val_only=true", "data.val_files=\(folder)/val.jsonl")
+            #expect(outcome.steps == 0 && outcome.checkpoint == nil)
+            #expect(try runs.metrics("a").compactMap { $0["step"]?.int } == [0])
         }
     }
 }
