@@ -321,6 +321,19 @@ private func request(
         groundTruth: groundTruth, extraInfo: extraInfo)
 }
 
+/// Writes an executable file from a process of its own: were it written here, a process that another
+/// test starts at that moment would hold it open for writing, and it could not be run.
+private func writeExecutable(_ text: String, to file: URL) throws {
+    let shell = Process()
+    shell.executableURL = URL(filePath: "/bin/sh")
+    shell.arguments = [
+        "-c", #"printf %s "$1" > "$2" && chmod 755 "$2""#, "sh", text, file.path,
+    ]
+    try shell.run()
+    shell.waitUntilExit()
+    try #require(shell.terminationStatus == 0)
+}
+
 /// Runs a body with a reward from a source text: Python, or without suffix a shell script.
 private func withReward(
     _ source: String, suffix: String = ".py", functionName: String = "compute_score",
@@ -329,8 +342,7 @@ private func withReward(
 ) async throws {
     let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID())\(suffix)")
     let text = suffix.isEmpty ? "#!/bin/sh\n" + source : source
-    try Data(text.utf8).write(to: file)
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+    try writeExecutable(text, to: file)
     defer { try? FileManager.default.removeItem(at: file) }
     let reward = try await ExternalReward(
         path: file.path, functionName: functionName, arguments: arguments, timeLimit: timeLimit)

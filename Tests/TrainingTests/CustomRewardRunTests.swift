@@ -66,11 +66,18 @@ struct CustomRewardRunTests {
     func executable() async throws {
         try await withTemporaryFolder { folder in
             let path = "\(folder)/reward.sh"
-            try AtomicFile.write(
+            // Written by a process of its own: were it written here, a process that another test
+            // starts at that moment would hold it open for writing, and it could not be run.
+            let shell = Process()
+            shell.executableURL = URL(filePath: "/bin/sh")
+            let script =
                 "#!/bin/sh\nn=0\nwhile read -r line; do n=$((n + 1)); "
-                    + "echo \"{\\\"score\\\": $((n % 3))}\"; done\n", to: path)
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o755], ofItemAtPath: path)
+                + "echo \"{\\\"score\\\": $((n % 3))}\"; done\n"
+            shell.arguments = [
+                "-c", #"printf %s "$1" > "$2" && chmod 755 "$2""#, "sh", script, path,
+            ]
+            try shell.run()
+            shell.waitUntilExit()
             let runs = try await train(folder, "a", path)
             #expect(try runs.stepMetrics("a").allSatisfy { $0["critic/score/max"]?.double == 2 })
         }
