@@ -81,7 +81,8 @@ package final class ReinforcementRun {
         try save()
         return RunOutcome(
             steps: state.step, wasInterrupted: wasInterrupted, checkpoint: lastSaved,
-            validationChange: console.validationChange, seconds: console.elapsed)
+            validationChange: console.validationChange, seconds: console.elapsed,
+            example: (parts.validationPrompts ?? parts.trainingPrompts).rows.first?.prompt)
     }
 
     private func train() async throws {

@@ -10,6 +10,8 @@ package struct RunOutcome: Sendable {
     package let validationChange: String?
     /// Seconds that it took.
     package let seconds: Double
+    /// A prompt of the data, to try the model with.
+    package let example: Prompt?
 }
 
 /// Where a checkpoint's adapter or model lies.

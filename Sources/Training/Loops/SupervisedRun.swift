@@ -74,7 +74,9 @@ package final class SupervisedRun {
 
     private func introduce(_ directory: RunDirectory, rowCount: Int) {
         progress.write(model.summary)
-        progress.write("data      \(rowCount) rows, \(validationSamples.count) for validation")
+        progress.write(
+            "data      \(rowCount.grouped) rows, "
+                + "\(validationSamples.count.grouped) for validation")
         progress.write(
             "updates   \(totalSteps) of \(settings.data.trainBatchSize) rows, "
                 + "\(Threads.count) threads")
@@ -107,7 +109,7 @@ package final class SupervisedRun {
         try save()
         return RunOutcome(
             steps: state.step, wasInterrupted: wasInterrupted, checkpoint: lastSaved,
-            validationChange: nil, seconds: (ContinuousClock.now - start).seconds)
+            validationChange: nil, seconds: (ContinuousClock.now - start).seconds, example: nil)
     }
 
     private func update() throws {

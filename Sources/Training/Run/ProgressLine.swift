@@ -12,11 +12,12 @@ import Foundation
 /// one below that says what is going on.
 package struct ProgressLine {
     private let isTerminal: Bool
-    private var liveWidth = 0
+    private var isShowing = false
     private var lastUpdate: ContinuousClock.Instant?
 
     package init() {
-        isTerminal = isatty(STDERR_FILENO) == 1
+        let kind = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
+        isTerminal = isatty(STDERR_FILENO) == 1 && kind != "dumb"
     }
 
     /// Writes a line that stays.
@@ -31,17 +32,17 @@ package struct ProgressLine {
         let now = ContinuousClock.now
         if let lastUpdate, now - lastUpdate < .milliseconds(100) { return }
         lastUpdate = now
-        let text = line()
-        clear()
-        Self.put(text)
-        liveWidth = text.count
+        isShowing = true
+        // Without the terminal's wrapping: it cuts the line at its edge, whatever its width, and
+        // one line is all that has to be cleared.
+        Self.put("\r\u{1B}[?7l\(line())\u{1B}[K\u{1B}[?7h")
     }
 
     /// Takes the live line away.
     package mutating func clear() {
-        guard liveWidth > 0 else { return }
-        Self.put("\r" + String(repeating: " ", count: liveWidth) + "\r")
-        liveWidth = 0
+        guard isShowing else { return }
+        Self.put("\r\u{1B}[K")
+        isShowing = false
     }
 
     private static func put(_ text: String) {

@@ -37,14 +37,26 @@ struct RunConsole {
     }
 
     private func describe(_ prompts: PromptDataset) -> String {
-        let left = prompts.overlongCount > 0 ? " (\(prompts.overlongCount) too long, left out)" : ""
-        return "\(prompts.rows.count)\(left)"
+        let left =
+            prompts.overlongCount > 0
+            ? " (\(prompts.overlongCount.grouped) too long, left out)" : ""
+        return "\(prompts.rows.count.grouped)\(left)"
     }
 
     /// What is going on within a step.
     mutating func show(step: Int, _ phase: String) {
-        let (total, last) = (totalSteps, lastStepLine)
-        progress.show("step \(step)/\(total)  \(phase)  \(last)")
+        let (name, last) = (name(of: step), lastStepLine)
+        // Padded, so that what follows stays in its place while a count grows.
+        let padding = String(repeating: " ", count: max(0, 16 - phase.count))
+        progress.show("\(name)  \(phase)\(padding)  \(last)")
+    }
+
+    /// The step out of all, as wide for the first as for the last.
+    private func name(of step: Int) -> String {
+        let (number, total) = (String(step), String(totalSteps))
+        return "step "
+            + String(repeating: " ", count: max(0, total.count - number.count))
+            + "\(number)/\(total)"
     }
 
     /// The line of a step that is done.
@@ -57,20 +69,22 @@ struct RunConsole {
         var fields = ["reward \(value("critic/score/mean", 3))"]
         fields.append("length \(value("response_length/mean", 1))")
         if metrics["actor/kl_loss"] != nil { fields.append("kl \(value("actor/kl_loss", 4))") }
-        fields.append("grad \(value("actor/grad_norm", 3))")
         fields.append("\(value("perf/throughput", 0)) tokens/s")
-        fields.append("\(value("timing_s/step", 1))s")
         if let skipped = metrics["actor/skipped_updates"], skipped > 0 {
             fields.append("\(skipped.formatted(digits: 0)) updates skipped: gradient not finite")
         }
-        lastStepLine = fields[0]
-        fields.append("\(left.asDuration) left")
-        progress.write("step \(step)/\(totalSteps)  " + fields.joined(separator: "  "))
+        let rest = "\(left.asDuration) left"
+        // What the terminal may cut off comes last.
+        lastStepLine = ([rest] + fields).joined(separator: "  ")
+        progress.write("\(name(of: step))  " + (fields + [rest]).joined(separator: "  "))
     }
 
     mutating func finishValidation(step: Int, _ outcome: Validation.Outcome) {
-        firstValidation = firstValidation ?? outcome.meanScore
-        lastValidation = outcome.meanScore
+        if firstValidation == nil {
+            firstValidation = outcome.meanScore
+        } else {
+            lastValidation = outcome.meanScore
+        }
         progress.write(
             "validation after step \(step)  reward \(outcome.meanScore.formatted(digits: 3))"
                 + " over \(outcome.responses.count) responses")
@@ -89,10 +103,11 @@ struct RunConsole {
     /// Takes the live line away.
     mutating func clear() { progress.clear() }
 
-    /// From which reward to which the run went, if it was validated.
+    /// What the validations said: the first, and the last if there were more.
     var validationChange: String? {
-        guard let first = firstValidation, let last = lastValidation else { return nil }
-        return "reward \(first.formatted(digits: 3)) -> \(last.formatted(digits: 3))"
+        guard let first = firstValidation?.formatted(digits: 3) else { return nil }
+        let last = lastValidation.map { " -> " + $0.formatted(digits: 3) } ?? ""
+        return "validation reward \(first)\(last)"
     }
 
     /// Seconds since the console was made.

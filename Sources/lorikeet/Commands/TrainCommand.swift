@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Training
 
 struct TrainCommand: AsyncParsableCommand {
@@ -25,17 +26,45 @@ struct TrainCommand: AsyncParsableCommand {
         Interruption.listen()
         let outcome = try await ReinforcementRun(settings).run()
         report(outcome, unit: "step")
-        if let example = settings.data.validationFiles.first ?? settings.data.trainFiles.first,
-            let checkpoint = outcome.checkpoint
-        {
-            let model =
-                settings.model.lora.isOn
-                ? "\(settings.model.path) --adapter \(checkpoint.modelFolder)"
-                : checkpoint.modelFolder
-            note(
-                "try it     lorikeet generate --model \(model) --input \(example) --chat --limit 5")
+        if let checkpoint = outcome.checkpoint {
+            note("try it     " + trial(settings, outcome, checkpoint).text)
         }
         if outcome.wasInterrupted { throw ExitCode(Interruption.exitStatus) }
+    }
+
+    /// The command line that asks the trained model something.
+    private func trial(
+        _ settings: TrainSettings, _ outcome: RunOutcome, _ checkpoint: SavedCheckpoint
+    ) -> ShellLine {
+        var line = ShellLine.ofThisProgram()
+        line.append("generate", "--model")
+        if settings.model.lora.isOn {
+            line.append(settings.model.path, "--adapter", checkpoint.modelFolder)
+        } else {
+            line.append(checkpoint.modelFolder)
+        }
+        if case .messages = outcome.example { line.append("--chat") }
+        if let question = outcome.example?.question {
+            line.append("--prompt", question)
+        } else if let file = settings.data.validationFiles.first ?? settings.data.trainFiles.first {
+            line.append("--limit", "5", "--input", file)
+        }
+        return line
+    }
+}
+
+extension Prompt {
+    /// What is asked, where it is a single text that fits on a line.
+    fileprivate var question: String? {
+        let question: String?
+        switch self {
+        case .text(let text): question = text
+        case .messages(let messages):
+            let isOne = messages.count == 1 && messages[0]["role"]?.string == "user"
+            question = isOne ? messages[0]["content"]?.string : nil
+        }
+        guard let question, question.utf8.count <= 200, !question.contains("\n") else { return nil }
+        return question
     }
 }
 
