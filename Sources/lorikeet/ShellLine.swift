@@ -4,14 +4,13 @@ import Foundation
 struct ShellLine {
     private(set) var text: String
 
-    /// The beginning of a line that calls this program, as it was called itself.
-    ///
-    /// Under `swift run` that is `swift run` again: the place of the executable says little.
+    /// The beginning of a line that calls this program: as it was called itself, or `swift run`
+    /// for one that was built in `folder`.
     static func ofThisProgram(
         called program: String = CommandLine.arguments.first ?? "lorikeet",
         in folder: String = FileManager.default.currentDirectoryPath
     ) -> ShellLine {
-        guard program.hasPrefix(folder + "/.build/") else {
+        guard program.hasPrefix(".build/") || program.hasPrefix(folder + "/.build/") else {
             return ShellLine(text: quoted(program))
         }
         let isRelease = program.contains("/release/")
