@@ -45,9 +45,6 @@ enum Program {
                 error: try text("error"))
         }
 
-        /// What it has written to standard error so far.
-        func errorSoFar() throws -> String { try text("error") }
-
         private func text(_ name: String) throws -> String {
             try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
         }

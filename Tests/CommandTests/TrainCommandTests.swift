@@ -59,9 +59,7 @@ struct TrainCommandTests {
             let running = try Program.start(
                 run.train("trainer.total_training_steps=100000", "trainer.total_epochs=100000"),
                 folder: folder)
-            while try !running.errorSoFar().contains("step 2/"), running.process.isRunning {
-                Thread.sleep(forTimeInterval: 0.02)
-            }
+            try waitForUpdates(2, running, folder)
             kill(running.process.processIdentifier, signal)
             let result = try running.result()
             #expect(result.status == 128 + signal, "\(result.error)")
@@ -110,9 +108,7 @@ struct TrainCommandTests {
             let running = try Program.start(
                 run.fineTune("trainer.total_training_steps=40000", "trainer.total_epochs=100000"),
                 folder: folder)
-            while try !hasUpdates(folder, 2), running.process.isRunning {
-                Thread.sleep(forTimeInterval: 0.02)
-            }
+            try waitForUpdates(2, running, folder)
             kill(running.process.processIdentifier, SIGINT)
             let result = try running.result()
             #expect(result.status == 128 + SIGINT, "\(result.error)")
@@ -121,6 +117,20 @@ struct TrainCommandTests {
             _ = try LoRAAdapter(
                 directory: run.adapterFolder(step: step),
                 for: Decoder(directory: tinyModel()).config)
+        }
+    }
+
+    /// Waits until the run has made so many updates; one that makes none in two minutes is killed.
+    private func waitForUpdates(
+        _ count: Int, _ running: Program.Running, _ folder: String
+    ) throws {
+        let deadline = ContinuousClock.now + .seconds(120)
+        while try !hasUpdates(folder, count), running.process.isRunning {
+            guard ContinuousClock.now < deadline else {
+                kill(running.process.processIdentifier, SIGKILL)
+                return
+            }
+            Thread.sleep(forTimeInterval: 0.02)
         }
     }
 
@@ -138,9 +148,7 @@ struct TrainCommandTests {
             let running = try Program.start(
                 run.train(save, "trainer.total_training_steps=4000", "trainer.total_epochs=4000"),
                 folder: folder)
-            while try !hasUpdates(folder, 5), running.process.isRunning {
-                Thread.sleep(forTimeInterval: 0.02)
-            }
+            try waitForUpdates(5, running, folder)
             kill(running.process.processIdentifier, SIGKILL)
             #expect(try running.result().status == 128 + SIGKILL)
             let last = try run.newestStep() + 3
