@@ -45,18 +45,10 @@ struct RunConsole {
 
     /// What is going on within a step.
     mutating func show(step: Int, _ phase: String) {
-        let (name, last) = (name(of: step), lastStepLine)
+        let (total, last) = (totalSteps, lastStepLine)
         // Padded, so that what follows stays in its place while a count grows.
         let padding = String(repeating: " ", count: max(0, 16 - phase.count))
-        progress.show("\(name)  \(phase)\(padding)  \(last)")
-    }
-
-    /// The step out of all, as wide for the first as for the last.
-    private func name(of step: Int) -> String {
-        let (number, total) = (String(step), String(totalSteps))
-        return "step "
-            + String(repeating: " ", count: max(0, total.count - number.count))
-            + "\(number)/\(total)"
+        progress.show("step \(step)/\(total)  \(phase)\(padding)  \(last)")
     }
 
     /// The line of a step that is done.
@@ -76,7 +68,7 @@ struct RunConsole {
         let rest = "\(left.asDuration) left"
         // What the terminal may cut off comes last.
         lastStepLine = ([rest] + fields).joined(separator: "  ")
-        progress.write("\(name(of: step))  " + (fields + [rest]).joined(separator: "  "))
+        progress.write("step \(step)/\(totalSteps)  " + (fields + [rest]).joined(separator: "  "))
     }
 
     mutating func finishValidation(step: Int, _ outcome: Validation.Outcome) {
