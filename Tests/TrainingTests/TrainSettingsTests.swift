@@ -46,6 +46,14 @@ struct TrainSettingsTests {
         #expect(try load("actor_rollout_ref.rollout.n=2").report.notices == [])
     }
 
+    @Test("the rollout's log-probabilities cannot be asked for when its distribution is cut")
+    func cutDistribution() throws {
+        let cut = "actor_rollout_ref.rollout.top_p=0.9"
+        let refusal = message(cut, "algorithm.rollout_correction.bypass_mode=true")
+        #expect(refusal.contains("bypass_mode") && refusal.contains("top_p"))
+        #expect(try load(cut).rollout.sampling.topP == 0.9)
+    }
+
     @Test("a mini-batch is no larger than a step, and micro-batches go by tokens")
     func newcomerDefaults() throws {
         let settings = try load()

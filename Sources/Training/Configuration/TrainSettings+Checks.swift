@@ -38,6 +38,20 @@ extension TrainSettings {
                 + " advantage is its reward.")
     }
 
+    /// What a cut distribution was sampled with is no log-probability of the policy.
+    static func checkOldLogProbabilities(
+        _ reader: SettingsReader, _ algorithm: AlgorithmSettings, _ rollout: RolloutSettings
+    ) throws(SettingsError) {
+        let key = "algorithm.rollout_correction.bypass_mode"
+        let isCut = rollout.sampling.topK != nil || rollout.sampling.topP < 1
+        guard isCut, algorithm.usesRolloutLogProbabilities, reader.isGiven(key) else { return }
+        let cut = rollout.sampling.topK == nil ? "top_p" : "top_k"
+        throw reader.conflict(
+            [key, "actor_rollout_ref.rollout.\(cut)"],
+            "rollouts from a cut distribution do not know the policy's log-probabilities, so set"
+                + " the first to false or leave it out")
+    }
+
     static func checkLengths(
         _ reader: SettingsReader, _ data: DataSettings, _ rollout: RolloutSettings
     ) throws(SettingsError) {

@@ -47,6 +47,7 @@ package struct TrainSettings: Sendable {
         try Self.checkBatches(reader, data, actor, rollout)
         try Self.checkLengths(reader, data, rollout)
         try Self.checkValidation(reader, data, trainer)
+        try Self.checkOldLogProbabilities(reader, algorithm, rollout)
         try Self.checkGroups(reader, algorithm, rollout)
         try reader.finish()
         report = SettingsReport(reader)
