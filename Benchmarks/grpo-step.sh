@@ -39,6 +39,6 @@ for name in timing_s/gen timing_s/ref timing_s/update_actor timing_s/step \
     perf/max_memory_allocated_gb perf/cpu_memory_used_gb \
     training/rollout_log_probs_diff_max; do
     printf '%-40s' "$name"
-    grep -o "\"$name\": [0-9.e+-]*" "$work/run/metrics.jsonl" | awk '{printf "%10s", $2}'
+    grep -o "\"$name\": [0-9.e+-]*" "$work/run/metrics.jsonl" | awk '{printf "%14.7g", $2}'
     echo
 done
