@@ -32,6 +32,19 @@ package struct PackedSamples {
         input = DecoderInput(packing: sequences)
         self.rows = TokenIndices(rows)
         self.targets = TokenIndices(targets)
-        layout = ResponseLayout(starts: responseStarts, mask: nil)
+        layout = ResponseLayout(starts: responseStarts, mask: samples.responseMask)
+    }
+}
+
+extension [PolicySample] {
+    /// The samples' response tokens end to end, and which of them are learned from.
+    package var responseLayout: ResponseLayout {
+        ResponseLayout(lengths: map(\.response.count), mask: responseMask)
+    }
+
+    /// The samples' masks end to end, `[T]`; `nil` where no sample has one.
+    fileprivate var responseMask: [Float]? {
+        guard contains(where: { $0.mask != nil }) else { return nil }
+        return flatMap { $0.mask ?? [Float](repeating: 1, count: $0.response.count) }
     }
 }

@@ -16,6 +16,14 @@ package struct PolicySample: Sendable {
     package var referenceLogProbabilities: [Float]?
     /// Advantage of each response token.
     package var advantages: [Float]
+    /// 1 for each response token that is learned from, 0 for each other one; `nil` for all.
+    package var mask: [Float]?
+    /// Importance weight of each response token, where rollouts are corrected.
+    package var rolloutWeights: [Float]?
+    /// The critic's value of each response token before this step's first update.
+    package var values: [Float]?
+    /// Return of each response token, which a critic learns.
+    package var returns: [Float]?
 
     package init(
         prompt: [Int32], response: [Int32], rolloutLogProbabilities: [Float] = [],

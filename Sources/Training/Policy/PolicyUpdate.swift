@@ -46,8 +46,7 @@ package func accumulatePolicyGradient(
     betweenMicroBatches: () throws -> Void = {}
 ) throws -> PolicyGradient {
     let counts = GlobalCounts(
-        ResponseLayout(lengths: samples.map(\.response.count)),
-        paddedResponseLength: settings.paddedResponseLength)
+        samples.responseLayout, paddedResponseLength: settings.paddedResponseLength)
     var result = PolicyGradient()
     let pieces = settings.microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount))
     for (number, piece) in pieces.enumerated() {
@@ -89,11 +88,13 @@ extension PolicyLossInputs {
             old += sample.oldLogProbabilities ?? Array(current[layout.tokens(of: index)])
         }
         let reference = samples.compactMap(\.referenceLogProbabilities)
+        let weights = samples.compactMap(\.rolloutWeights)
         self.init(
             layout: layout, logProbabilities: current, oldLogProbabilities: old,
             advantages: samples.flatMap(\.advantages), entropies: scores.entropies,
             referenceLogProbabilities: reference.count == samples.count
-                ? Array(reference.joined()) : nil)
+                ? Array(reference.joined()) : nil,
+            rolloutWeights: weights.count == samples.count ? Array(weights.joined()) : nil)
     }
 }
 
