@@ -34,22 +34,25 @@ private struct Head {
     /// The definitions of `token`'s results.
     func reference(
         _ token: Int, hidden: [Double]
-    ) -> (logProbability: Double, entropy: Double, lse: Double, logits: [Double]) {
+    ) -> (
+        logProbability: Double, entropy: Double, squares: Double, lse: Double, logits: [Double]
+    ) {
         let l = logits(of: token, hidden: hidden), most = l.max() ?? 0
         let lse = most + log(l.reduce(0) { $0 + exp($1 - most) })
         let entropy = -l.reduce(0) { $0 + exp($1 - lse) * ($1 - lse) }
-        return (l[Int(targets[token])] - lse, entropy, lse, l)
+        let squares = l.reduce(0) { $0 + exp($1 - lse) * exp($1 - lse) }
+        return (l[Int(targets[token])] - lse, entropy, squares, lse, l)
     }
 
     func forward(first: Int = 0, count: Int? = nil) -> [[Float]] {
         let count = count ?? T
         var logProbabilities = [Float](repeating: 0, count: count)
-        var entropies = logProbabilities, lse = logProbabilities
+        var entropies = logProbabilities, squares = logProbabilities, lse = logProbabilities
         unsafe ck_token_log_probability_forward(
             count, V, D, Array(hidden[first * D..<(first + count) * D]), weight.bytes,
             weight.dtype, Array(targets[first..<first + count]), temperature, &logProbabilities,
-            &entropies, &lse)
-        return [logProbabilities, entropies, lse]
+            &entropies, &squares, &lse)
+        return [logProbabilities, entropies, squares, lse]
     }
 
     func backward(
@@ -58,14 +61,14 @@ private struct Head {
         var dhidden = [Float](repeating: .nan, count: T * D)
         unsafe ck_token_log_probability_backward(
             T, V, D, hidden, weight.bytes, weight.dtype, targets, temperature, results[1],
-            results[2], byLogProbability, byEntropy, &dhidden, &dW)
+            results[3], byLogProbability, byEntropy, &dhidden, &dW)
         return dhidden
     }
 }
 
 struct TokenLogProbabilityTests {
     @Test(
-        "Log-probability and entropy match their definitions in double",
+        "Log-probability, entropy and squared probabilities match their definitions in double",
         arguments: [(1, 512), (3, 5000), (40, 600), (13, 1), (7, 1111), (1030, 9)],
         [Float(0.3), 4])
     func definition(shape: (Int, Int), scale: Float) {
@@ -83,7 +86,11 @@ struct TokenLogProbabilityTests {
                 #expect(worstError(results[0], expected, size: size) < 1e-6, "\(conditions)")
                 let entropy = worstError(results[1], references.map(\.entropy), size: size)
                 #expect(entropy < 1e-6, "\(conditions)")
-                let lse = worstError(results[2], references.map(\.lse), size: size)
+                // Of a flat distribution the squares are small, so the error is a relative one.
+                let squares = zip(results[2], references).map { $0 / Float($1.squares) }
+                let ones = squares.map { _ in 1.0 }
+                #expect(worstError(squares, ones, size: size) < 2e-6, "\(conditions)")
+                let lse = worstError(results[3], references.map(\.lse), size: size)
                 #expect(lse < 1e-6, "\(conditions)")
             }
         }
@@ -118,7 +125,7 @@ struct TokenLogProbabilityTests {
         var dhidden = [Double](repeating: 0, count: head.T * head.D), dW = old.map(Double.init)
         let hidden = head.hidden.map(Double.init)
         for t in 0..<head.T {
-            let (_, _, lse, l) = head.reference(t, hidden: hidden)
+            let (_, _, _, lse, l) = head.reference(t, hidden: hidden)
             let mean = l.reduce(0) { $0 + exp($1 - lse) * $1 }
             for v in 0..<head.V {
                 let p = exp(l[v] - lse), hit = Int(head.targets[t]) == v ? 1.0 : 0
@@ -147,7 +154,7 @@ struct TokenLogProbabilityTests {
         let byLogProbability: [Float] = [0.7, -1.1], byEntropy: [Float] = [-0.4, 0.9]
         func loss(_ hidden: [Double]) -> Double {
             (0..<head.T).reduce(0) { sum, t in
-                let (logProbability, entropy, _, _) = head.reference(t, hidden: hidden)
+                let (logProbability, entropy, _, _, _) = head.reference(t, hidden: hidden)
                 return sum + Double(byLogProbability[t]) * logProbability
                     + Double(byEntropy[t]) * entropy
             }
@@ -177,10 +184,11 @@ struct TokenLogProbabilityTests {
         let W = random.floats(V * D)
         KernelConditions.forEach { conditions in
             var logProbabilities: [Float] = [0, 0], entropies = logProbabilities
-            var lse = logProbabilities
+            var squares = logProbabilities, lse = logProbabilities
             unsafe ck_token_log_probability_forward(
-                2, V, D, hidden, W, CK_F32, [1, 2], 1, &logProbabilities, &entropies, &lse)
-            for values in [logProbabilities, entropies, lse] {
+                2, V, D, hidden, W, CK_F32, [1, 2], 1, &logProbabilities, &entropies,
+                &squares, &lse)
+            for values in [logProbabilities, entropies, squares, lse] {
                 #expect(values[0].isFinite && values[1].isNaN, "\(conditions)")
             }
         }

@@ -1,10 +1,11 @@
 // The fused head. Tokens are taken in chunks and the vocabulary in tiles; one tile of logits
 // [chunk, tile] lies in scratch at a time, computed by linear.c.
 //
-// Forward keeps for each token the running maximum m of its logits, s = sum exp(l - m) and
-// w = sum exp(l - m) (l - m) (online softmax, arXiv 1805.02867). At the end, with no difference of
-// large numbers:
+// Forward keeps for each token the running maximum m of its logits, s = sum exp(l - m),
+// w = sum exp(l - m) (l - m) and q = sum exp(l - m)^2 (online softmax, arXiv 1805.02867). At the
+// end, with no difference of large numbers:
 //   lse = m + log s        log-probability = (l_target - m) - log s        entropy = log s - w / s
+//   sum of squared probabilities = q / s^2
 // A step covers STEP logits of one row in a fixed order, and linear.c gives a row the same bits
 // for any number of rows, so a token's results do not depend on which tokens stand beside it.
 //
@@ -32,7 +33,7 @@ enum {
 };
 
 typedef struct {
-    double sum, weighted;
+    double sum, weighted, squared;
     float maximum, target;
 } running_state;
 
@@ -41,10 +42,10 @@ typedef struct {
     long tokens, width, first;
     float *logits; // [tokens, width]
     const int32_t *targets;
-    running_state *states;
-    // Backward only.
-    const float *entropies, *lse, *dlog_probabilities, *dentropies;
+    running_state *states; // null in backward
     float temperature;
+    // Backward only, and null in forward.
+    const float *entropies, *lse, *dlog_probabilities, *dentropies;
 } logits_tile;
 
 // Vocabulary columns that make a full tile for so many tokens.
@@ -79,17 +80,20 @@ CK_INLINE void update_state(running_state *state, long n, const float *logits) {
         double shift = (double)state->maximum - maximum, factor = exp(shift);
         state->weighted = factor * (state->weighted + shift * state->sum);
         state->sum *= factor;
+        state->squared *= factor * factor;
     }
-    float sum = 0, weighted = 0;
+    float sum = 0, weighted = 0, squared = 0;
     for (long i = 0; i < n; i++) {
         float below = logits[i] - maximum, weight = ck_exp(below);
         sum += weight;
+        squared += weight * weight;
         // exp(-inf) * -inf is 0 here: such a token has no part in the entropy.
         weighted += weight == 0 ? 0 : weight * below;
     }
     state->maximum = maximum;
     state->sum += sum;
     state->weighted += weighted;
+    state->squared += squared;
 }
 
 CK_INLINE void update_rows(const logits_tile *tile, long first, long end) {
@@ -124,85 +128,91 @@ CK_INLINE void differentiate_rows(const logits_tile *tile, long first, long end)
 
 // MARK: By instruction set
 
-static void update_portable(const logits_tile *tile, long first, long end) {
-    update_rows(tile, first, end);
+CK_INLINE void pass_over_rows(const logits_tile *tile, long first, long end) {
+    if (tile->lse == nullptr) update_rows(tile, first, end);
+    else differentiate_rows(tile, first, end);
 }
 
-static void differentiate_portable(const logits_tile *tile, long first, long end) {
-    differentiate_rows(tile, first, end);
+static void pass_portable(const logits_tile *tile, long first, long end) {
+    pass_over_rows(tile, first, end);
 }
 
 #if CK_HAS_X86
-CK_TARGET_AVX2 static void update_avx2(const logits_tile *tile, long first, long end) {
-    update_rows(tile, first, end);
+CK_TARGET_AVX2 static void pass_avx2(const logits_tile *tile, long first, long end) {
+    pass_over_rows(tile, first, end);
 }
 
-CK_TARGET_AVX512 static void update_avx512(const logits_tile *tile, long first, long end) {
-    update_rows(tile, first, end);
-}
-
-CK_TARGET_AVX2 static void differentiate_avx2(const logits_tile *tile, long first, long end) {
-    differentiate_rows(tile, first, end);
-}
-
-CK_TARGET_AVX512 static void differentiate_avx512(const logits_tile *tile, long first, long end) {
-    differentiate_rows(tile, first, end);
+CK_TARGET_AVX512 static void pass_avx512(const logits_tile *tile, long first, long end) {
+    pass_over_rows(tile, first, end);
 }
 #endif
 
-static void update_task(void *context, long task) {
+static void pass_task(void *context, long task) {
     const logits_tile *tile = context;
     long first = task * ROWS_A_TASK, end = ck_min(first + ROWS_A_TASK, tile->tokens);
     switch (ck_isa_in_use()) {
 #if CK_HAS_X86
-    case CK_ISA_AVX512: update_avx512(tile, first, end); break;
-    case CK_ISA_AVX2: update_avx2(tile, first, end); break;
+    case CK_ISA_AVX512: pass_avx512(tile, first, end); break;
+    case CK_ISA_AVX2: pass_avx2(tile, first, end); break;
 #endif
-    default: update_portable(tile, first, end); break;
-    }
-}
-
-static void differentiate_task(void *context, long task) {
-    const logits_tile *tile = context;
-    long first = task * ROWS_A_TASK, end = ck_min(first + ROWS_A_TASK, tile->tokens);
-    switch (ck_isa_in_use()) {
-#if CK_HAS_X86
-    case CK_ISA_AVX512: differentiate_avx512(tile, first, end); break;
-    case CK_ISA_AVX2: differentiate_avx2(tile, first, end); break;
-#endif
-    default: differentiate_portable(tile, first, end); break;
+    default: pass_portable(tile, first, end); break;
     }
 }
 
 // MARK: Drivers
 
+// The head's weight W [V, D], and one chunk's hidden states [tokens, D].
+typedef struct {
+    long V, D;
+    const float *hidden;
+    const char *W;
+    ck_dtype dtype;
+} head_chunk;
+
+// Columns `first` and on of W.
+static const char *weight_rows(const head_chunk *head, long first) {
+    return head->W + first * head->D * (long)ck_dtype_size(head->dtype);
+}
+
+// Computes the tile of logits that begins at `first`, `most` wide or what is left, and takes the
+// forward or the backward pass over it.
+static void fill_tile(logits_tile *tile, const head_chunk *head, long first, long most) {
+    tile->first = first;
+    tile->width = ck_min(most, head->V - first);
+    ck_linear_forward(tile->tokens, tile->width, head->D, head->hidden, head->D,
+                      weight_rows(head, first), head->dtype, nullptr, CK_F32,
+                      1 / tile->temperature, 0, tile->logits, tile->width);
+    ck_parallel(ck_divide_up(tile->tokens, ROWS_A_TASK), pass_task, tile);
+}
+
+static float *logits_scratch(long tokens, long width) {
+    return ck_scratch(LOGITS_SLOT, sizeof(float) * (size_t)(tokens * width));
+}
+
 void ck_token_log_probability_forward(long T, long V, long D, const float *hidden, const void *W,
                                       ck_dtype dtype, const int32_t *targets, float temperature,
-                                      float *log_probabilities, float *entropies, float *lse) {
-    const long row_bytes = D * (long)ck_dtype_size(dtype);
+                                      float *log_probabilities, float *entropies,
+                                      float *squared_probability_sums, float *lse) {
     for (long start = 0; start < T; start += TOKENS) {
         long tokens = ck_min(TOKENS, T - start), most = ck_min(tile_width(tokens), V);
+        head_chunk head = {V, D, hidden + start * D, W, dtype};
         logits_tile tile = {
             .tokens = tokens,
-            .logits = ck_scratch(LOGITS_SLOT, sizeof(float) * (size_t)(tokens * most)),
+            .logits = logits_scratch(tokens, most),
             .targets = targets + start,
-            .states = ck_scratch(STATES_SLOT, sizeof(running_state) * (size_t)tokens)};
+            .states = ck_scratch(STATES_SLOT, sizeof(running_state) * (size_t)tokens),
+            .temperature = temperature};
         for (long t = 0; t < tokens; t++) {
             tile.states[t] = (running_state){.maximum = -INFINITY, .target = NAN};
         }
-        for (tile.first = 0; tile.first < V; tile.first += most) {
-            tile.width = ck_min(most, V - tile.first);
-            ck_linear_forward(tokens, tile.width, D, hidden + start * D, D,
-                              (const char *)W + tile.first * row_bytes, dtype, nullptr, CK_F32,
-                              1 / temperature, 0, tile.logits, tile.width);
-            ck_parallel(ck_divide_up(tokens, ROWS_A_TASK), update_task, &tile);
-        }
+        for (long v = 0; v < V; v += most) fill_tile(&tile, &head, v, most);
         for (long t = 0; t < tokens; t++) {
             running_state state = tile.states[t];
             double log_sum = log(state.sum);
             lse[start + t] = (float)(state.maximum + log_sum);
             log_probabilities[start + t] = (float)((double)state.target - state.maximum - log_sum);
             entropies[start + t] = (float)(log_sum - state.weighted / state.sum);
+            squared_probability_sums[start + t] = (float)(state.squared / (state.sum * state.sum));
         }
     }
 }
@@ -212,30 +222,26 @@ void ck_token_log_probability_backward(long T, long V, long D, const float *hidd
                                        const float *entropies, const float *lse,
                                        const float *dlog_probabilities, const float *dentropies,
                                        float *dhidden, float *dW) {
-    const long row_bytes = D * (long)ck_dtype_size(dtype);
     for (long start = 0; start < T; start += TOKENS) {
         long tokens = ck_min(TOKENS, T - start), most = ck_min(tile_width(tokens), V);
+        head_chunk head = {V, D, hidden + start * D, W, dtype};
         logits_tile tile = {
             .tokens = tokens,
-            .logits = ck_scratch(LOGITS_SLOT, sizeof(float) * (size_t)(tokens * most)),
+            .logits = logits_scratch(tokens, most),
             .targets = targets + start,
             .entropies = entropies + start,
             .lse = lse + start,
             .dlog_probabilities = dlog_probabilities + start,
             .dentropies = dentropies + start,
             .temperature = temperature};
-        const float *rows = hidden + start * D;
-        for (tile.first = 0; tile.first < V; tile.first += most) {
-            const char *weight = (const char *)W + tile.first * row_bytes;
-            tile.width = ck_min(most, V - tile.first);
-            ck_linear_forward(tokens, tile.width, D, rows, D, weight, dtype, nullptr, CK_F32,
-                              1 / temperature, 0, tile.logits, tile.width);
-            ck_parallel(ck_divide_up(tokens, ROWS_A_TASK), differentiate_task, &tile);
-            ck_linear_backward_input(tokens, tile.width, D, tile.logits, tile.width, weight, dtype,
-                                     1, tile.first > 0, dhidden + start * D, D);
+        for (long v = 0; v < V; v += most) {
+            fill_tile(&tile, &head, v, most);
+            ck_linear_backward_input(tokens, tile.width, D, tile.logits, tile.width,
+                                     weight_rows(&head, v), dtype, 1, v > 0, dhidden + start * D,
+                                     D);
             if (dW == nullptr) continue;
-            ck_linear_backward_weight(tokens, tile.width, D, tile.logits, tile.width, rows, D, 1,
-                                      dW + tile.first * D);
+            ck_linear_backward_weight(tokens, tile.width, D, tile.logits, tile.width, head.hidden,
+                                      D, 1, dW + v * D);
         }
     }
 }

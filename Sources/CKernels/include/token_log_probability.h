@@ -5,12 +5,14 @@
 
 // l[t, v] = hidden[t, :] . W[v, :] / temperature, p = softmax_v(l).
 // log_probabilities[t] = l[t, targets[t]] - lse[t]; entropies[t] = -sum_v p log p;
-// lse[t] = log sum_v exp l[t, v].
+// squared_probability_sums[t] = sum_v p^2; lse[t] = log sum_v exp l[t, v].
 void ck_token_log_probability_forward(long T, long V, long D, const float *_Nonnull hidden,
                                       const void *_Nonnull W, ck_dtype dtype,
                                       const int32_t *_Nonnull targets, float temperature,
                                       float *_Nonnull log_probabilities,
-                                      float *_Nonnull entropies, float *_Nonnull lse);
+                                      float *_Nonnull entropies,
+                                      float *_Nonnull squared_probability_sums,
+                                      float *_Nonnull lse);
 
 // Given the loss's derivative by each log-probability and entropy, dhidden [T, D] receives (not
 // adds) the gradient by hidden, and dW [V, D], when not null, has the gradient by W added.

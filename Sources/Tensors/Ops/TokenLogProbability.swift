@@ -6,14 +6,17 @@ package struct TokenLogProbabilities {
     package let logProbabilities: [Float]
     /// Entropy of each distribution in nats, `[T]`.
     package let entropies: [Float]
+    /// Sum over the vocabulary of the squared probabilities of each distribution, `[T]`.
+    package let squaredProbabilitySums: [Float]
     private let backwardPass: ((_ dLogProbabilities: [Float], _ dEntropies: [Float]) -> Void)?
 
     fileprivate init(
-        _ logProbabilities: [Float], _ entropies: [Float],
+        _ logProbabilities: Tensor, _ entropies: Tensor, _ squaredProbabilitySums: Tensor,
         _ backwardPass: (([Float], [Float]) -> Void)?
     ) {
-        self.logProbabilities = logProbabilities
-        self.entropies = entropies
+        self.logProbabilities = logProbabilities.toArray()
+        self.entropies = entropies.toArray()
+        self.squaredProbabilitySums = squaredProbabilitySums.toArray()
         self.backwardPass = backwardPass
     }
 
@@ -30,7 +33,8 @@ package struct TokenLogProbabilities {
 }
 
 /// The fused head: log-probability of each target under `softmax(hidden Wᵀ / temperature)` and the
-/// entropy of that distribution, by tiles of the vocabulary; the logits `[T, V]` are never held.
+/// entropy and squared sum of that distribution, by tiles of the vocabulary; the logits `[T, V]` are
+/// never held. The squared sums have no way back: they weigh baselines, which are constants.
 ///
 /// - Parameters:
 ///   - hidden: `[T, D]`, f32.
@@ -45,15 +49,16 @@ package func tokenLogProbabilities(
     precondition(targets.areWithin(V), "A target lies outside of the vocabulary of \(V).")
     let logProbabilities = Tensor(uninitialized: [T])
     let entropies = Tensor(uninitialized: [T])
+    let squares = Tensor(uninitialized: [T])
     let lse = Tensor(uninitialized: [T])
     unsafe ck_token_log_probability_forward(
         T, V, D, hidden.floats, weight.bytes, weight.dataType.kernelType, targets.pointer,
-        temperature, logProbabilities.floats, entropies.floats, lse.floats)
-    let results = (logProbabilities.toArray(), entropies.toArray())
+        temperature, logProbabilities.floats, entropies.floats, squares.floats, lse.floats)
     guard tape != nil, hidden.node != nil || weight.node != nil else {
-        return TokenLogProbabilities(results.0, results.1, nil)
+        return TokenLogProbabilities(logProbabilities, entropies, squares, nil)
     }
-    return TokenLogProbabilities(results.0, results.1) { dLogProbabilities, dEntropies in
+    return TokenLogProbabilities(logProbabilities, entropies, squares) {
+        dLogProbabilities, dEntropies in
         let dlp = Tensor(dLogProbabilities, shape: [T])
         let dH = Tensor(dEntropies, shape: [T])
         let dhidden = Tensor(uninitialized: hidden.shape)
