@@ -18,6 +18,12 @@ func naturalLogarithm(_ number: Double) -> Double {
     log(number)
 }
 
+/// A number to the power of another, without Foundation.
+@inline(__always)
+func raised(_ base: Double, to exponent: Double) -> Double {
+    pow(base, exponent)
+}
+
 extension Double {
     /// The nearest number within a range.
     @inline(__always)

@@ -4,6 +4,8 @@
 package enum LossAggregation: String, CaseIterable, Sendable {
     /// `sum(m l) / N`: every token weighs the same.
     case tokenMean = "token-mean"
+    /// `sum(m l)`: not divided at all, so that the learning rate goes with the batch.
+    case tokenSum = "token-sum"
     /// `sum(m l) / S`: every token weighs the same, long responses move more.
     case sequenceMeanTokenSum = "seq-mean-token-sum"
     /// Mean over the tokens of each sequence, then over sequences.
@@ -56,6 +58,7 @@ package enum LossAggregation: String, CaseIterable, Sendable {
     ) throws(ObjectiveError) -> Double {
         switch self {
         case .tokenMean: return counts.tokens
+        case .tokenSum: return 1
         case .sequenceMeanTokenSum, .sequenceMeanTokenMean: return counts.sequences
         case .sequenceMeanTokenSumNorm:
             guard let factor = scaleFactor ?? counts.paddedResponseLength.map(Double.init) else {

@@ -33,7 +33,7 @@ func clipCovLosses(_ inputs: PolicyLossInputs, _ settings: PolicyLossSettings) -
     }
     let count = max(Int(constants.clipCovRatio * Double(inputs.layout.unmaskedTokenCount)), 1)
     let order = candidates.sorted {
-        mixed(inputs.selectionSeed, $0) < mixed(inputs.selectionSeed, $1)
+        counterBits(inputs.selectionSeed, $0) < counterBits(inputs.selectionSeed, $1)
     }
     for token in order.prefix(count) {
         (result.losses[token], result.derivatives[token]) = (0, 0)
@@ -91,12 +91,4 @@ extension PolicyLossInputs {
         }
         return covariances
     }
-}
-
-/// A number that depends on seed and token only, evenly spread (SplitMix64's finaliser).
-private func mixed(_ seed: UInt64, _ token: Int) -> UInt64 {
-    var bits = seed &+ (UInt64(truncatingIfNeeded: token) &+ 1) &* 0x9E37_79B9_7F4A_7C15
-    bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-    return bits ^ (bits >> 31)
 }
