@@ -26,6 +26,21 @@ struct AdvantageTests {
         let normalizeByDeviation: Bool?
         let advantages: [Double]
         let returns: [Double]
+
+        /// The outcome scores of each group.
+        private var groupScores: [[Float]] {
+            let layout = ResponseLayout(lengths: lengths)
+            var scores: [Int: [Float]] = [:]
+            for (sequence, group) in groups.enumerated() {
+                let score = tokenRewards[layout.tokens(of: sequence)].reduce(0, +)
+                scores[group, default: []].append(score)
+            }
+            return Array(scores.values)
+        }
+
+        var hasSingleGroup: Bool { groupScores.contains { $0.count == 1 } }
+
+        var hasEqualGroup: Bool { groupScores.contains { $0.count > 1 && Set($0).count == 1 } }
     }
 
     /// The reference in single precision without, and in double with masked tokens within sequences.
@@ -62,10 +77,22 @@ struct AdvantageTests {
     }
 
     @Test(
-        "every estimator of the reference is registered, and every registered one has a reference")
-    func everyEstimatorIsCovered() throws {
+        "every estimator has a reference with masked tokens and a group of equal scores",
+        arguments: AdvantageEstimator.all.map(\.name))
+    func everyEstimatorIsCovered(name: String) throws {
+        let cases = try Self.files.keys.flatMap { try fixture($0, as: File.self).cases }
+            .filter { $0.estimator == name }
+        #expect(cases.contains { $0.mask?.contains(0) == true && $0.hasEqualGroup })
+        // Only pass@k has nothing to say of a group of one.
+        #expect(cases.contains { $0.hasSingleGroup } != (name == "grpo_passk"))
+    }
+
+    @Test("every estimator of the reference is registered")
+    func everyReferenceIsRegistered() throws {
         let cases = try Self.files.keys.flatMap { try fixture($0, as: File.self).cases }
         #expect(Set(cases.map(\.estimator)) == Set(AdvantageEstimator.all.map(\.name)))
+        let discounted = cases.filter { $0.mask?.contains(0) == true && ($0.discount ?? 1) != 1 }
+        #expect(Set(discounted.map(\.estimator)) == ["gae", "reinforce_plus_plus"])
     }
 
     @Test("an estimator without the input it needs is refused, and says what it needs")

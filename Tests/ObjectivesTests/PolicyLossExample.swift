@@ -30,11 +30,6 @@ struct PolicyLossExample {
         ["clip_cov", "kl_cov"].contains(mode.name)
     }
 
-    /// Losses that hold a part constant, so that their gradient is not that of their value.
-    static func stopsGradients(_ mode: PolicyLossMode) -> Bool {
-        ["gspo", "cispo", "dppo_tv", "dppo_kl", "clip_cov", "kl_cov"].contains(mode.name)
-    }
-
     var inputs: PolicyLossInputs {
         PolicyLossInputs(
             layout: layout, logProbabilities: logProbabilities,

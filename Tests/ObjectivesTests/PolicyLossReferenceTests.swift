@@ -42,10 +42,75 @@ struct PolicyLossReferenceTests {
         }
     }
 
-    @Test("every loss of the reference is registered, and every registered loss has a reference")
+    @Test("every registered loss has a reference with each aggregation and with rollout weights")
     func everyLossIsCovered() throws {
-        let cases = try Self.files.flatMap { try fixture($0, as: File.self).cases }
-        #expect(Set(cases.map(\.mode)) == Set(PolicyLossMode.all.map(\.name)))
+        let cases = try fixture("policy_losses_masked.json", as: File.self).cases
+        let covered = Set(cases.map { "\($0.mode) \($0.aggregation) \($0.weighted)" })
+        let registered = PolicyLossMode.all.flatMap { mode in
+            LossAggregation.allCases.flatMap { aggregation in
+                [true, false].map { "\(mode.name) \(aggregation.rawValue) \($0)" }
+            }
+        }
+        #expect(covered == Set(registered))
+    }
+
+    struct WholeFile: Decodable {
+        let lengths: [Int]
+        let mask: [Float]
+        let paddedLength: Int
+        let old: [Float]
+        let new: [Float]
+        let advantages: [Float]
+        let entropies: [Float]
+        let reference: [Float]
+        let cases: [WholeCase]
+    }
+
+    struct WholeCase: Decodable {
+        let estimator: String
+        let aggregation: String
+        let loss: Double
+        let klLoss: Double
+        let entropy: Double
+        let gradient: [Double]
+        let entropyGradient: [Double]
+    }
+
+    @Test("the loss with its entropy and KL terms is that of verl, with its gradients")
+    func wholeLossesEqualTheReference() throws {
+        let file = try fixture("actor_losses.json", as: WholeFile.self)
+        #expect(Set(file.cases.map(\.estimator)) == Set(KLEstimator.names))
+        #expect(Set(file.cases.map(\.aggregation)) == Set(LossAggregation.allCases.map(\.rawValue)))
+        let layout = ResponseLayout(lengths: file.lengths, mask: file.mask)
+        let inputs = PolicyLossInputs(
+            layout: layout, logProbabilities: file.new, oldLogProbabilities: file.old,
+            advantages: file.advantages, entropies: file.entropies,
+            referenceLogProbabilities: file.reference)
+        for reference in file.cases {
+            let settings = try PolicyLossSettings(
+                clipLow: 0.2, clipHigh: 0.28,
+                aggregation: LossAggregation(named: reference.aggregation),
+                entropyCoefficient: 0.01, useKLLoss: true, klCoefficient: 0.2,
+                klEstimator: KLEstimator(named: reference.estimator))
+            let result = try policyLoss(
+                inputs, settings: settings,
+                counts: GlobalCounts(layout, paddedResponseLength: file.paddedLength))
+            let name = Comment(rawValue: "\(reference.estimator) \(reference.aggregation)")
+            for (found, expected) in [
+                (result.loss, reference.loss),
+                (result.metrics["actor/kl_loss"], reference.klLoss),
+                (result.metrics["actor/entropy"], reference.entropy),
+            ] {
+                let difference = abs(try #require(found, name) - expected)
+                #expect(difference <= 1e-6 * max(1, abs(expected)), name)
+            }
+            #expect(
+                largestDifference(result.logProbabilityDerivatives, reference.gradient) <= 1e-6,
+                name)
+            #expect(
+                largestDifference(result.entropyDerivatives, reference.entropyGradient) <= 1e-7,
+                name)
+        }
     }
 
     private func expectReference(_ reference: Case, _ batch: Batch) throws {

@@ -29,34 +29,6 @@ struct PolicyLossTests {
         }
     }
 
-    @Test(
-        "derivatives agree with finite differences",
-        arguments: PolicyLossMode.all.map(\.name), ["k1", "abs", "k2", "k3"])
-    func derivativesAreRight(mode: String, estimator: String) throws {
-        let known = try PolicyLossMode(named: mode)
-        guard !PolicyLossExample.stopsGradients(known) else { return }
-        let example = PolicyLossExample(lengths: [4, 2, 6], seed: 3)
-        let settings = try example.settings(
-            mode: known, aggregation: .sequenceMeanTokenMean,
-            estimator: KLEstimator(named: estimator))
-        let result = try example.result(settings)
-        let step: Float = 1.0 / 1024
-        for token in 0..<example.layout.tokenCount {
-            var (below, above) = (example, example)
-            above.logProbabilities[token] += step
-            below.logProbabilities[token] -= step
-            let slope = try above.result(settings).loss - below.result(settings).loss
-            let found = Double(result.logProbabilityDerivatives[token])
-            #expect(abs(slope / Double(2 * step) - found) <= 1e-5)
-            (below, above) = (example, example)
-            above.entropies[token] += step
-            below.entropies[token] -= step
-            let entropySlope = try above.result(settings).loss - below.result(settings).loss
-            let entropyFound = Double(result.entropyDerivatives[token])
-            #expect(abs(entropySlope / Double(2 * step) - entropyFound) <= 1e-7)
-        }
-    }
-
     @Test("a masked token changes nothing, whatever it holds")
     func maskedTokensDoNotCount() throws {
         for mode in PolicyLossMode.all {

@@ -10,6 +10,8 @@ struct ValueLossTests {
 
     struct Case: Decodable {
         let lengths: [Int]
+        let mask: [Float]?
+        let aggregation: String?
         let predictions: [Float]
         let returns: [Float]
         let oldValues: [Float]
@@ -22,15 +24,20 @@ struct ValueLossTests {
     @Test("loss, gradient and clipped share are those of verl")
     func equalsTheReference() throws {
         let file = try fixture("kl_and_value.json", as: File.self)
-        #expect(file.valueLosses.count == 2)
+        let covered = Set(file.valueLosses.compactMap(\.aggregation))
+        #expect(covered == Set(LossAggregation.allCases.map(\.rawValue)))
         for reference in file.valueLosses {
             let inputs = ValueLossInputs(
-                layout: ResponseLayout(lengths: reference.lengths),
+                layout: ResponseLayout(lengths: reference.lengths, mask: reference.mask),
                 predictions: reference.predictions, oldValues: reference.oldValues,
                 returns: reference.returns)
             let result = try valueLoss(
-                inputs, settings: ValueLossSettings(clipRange: reference.clipRange),
-                counts: GlobalCounts(inputs.layout))
+                inputs,
+                settings: ValueLossSettings(
+                    clipRange: reference.clipRange,
+                    aggregation: LossAggregation(named: reference.aggregation ?? "token-mean")),
+                counts: GlobalCounts(
+                    inputs.layout, paddedResponseLength: reference.lengths.max()))
             #expect(abs(result.loss - reference.loss) <= 1e-6 * reference.loss)
             #expect(largestDifference(result.derivatives, reference.gradient) <= 1e-7)
             let clipped = try #require(result.metrics["critic/vf_clipfrac"])
