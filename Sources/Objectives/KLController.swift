@@ -26,6 +26,9 @@ package struct KLController: Sendable {
         self.rule = rule
     }
 
+    /// Every name that `rule(named:target:horizon:)` knows.
+    package static let names = ["fixed", "adaptive"]
+
     /// The rule of a name of verl's.
     ///
     /// - Throws: when there is none of this name.
@@ -36,8 +39,7 @@ package struct KLController: Sendable {
         case "fixed": return .fixed
         case "adaptive": return .adaptive(target: target, horizon: horizon)
         default:
-            throw .unknown(
-                "KL controller (algorithm.kl_ctrl.type)", name, known: ["fixed", "adaptive"])
+            throw .unknown("KL controller (algorithm.kl_ctrl.type)", name, known: names)
         }
     }
 
