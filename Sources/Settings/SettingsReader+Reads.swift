@@ -41,6 +41,11 @@ extension SettingsReader {
         try read(key, .bool, default: value, help)
     }
 
+    /// `true` or `false`, or null, which stands for "not set".
+    package func optionalBool(_ key: String, _ help: String) throws(SettingsError) -> Bool? {
+        try readOptional(key, .bool, default: nil, help)
+    }
+
     /// A text; numbers are taken as they were written.
     package func string(_ key: String, default value: String, _ help: String)
         throws(SettingsError) -> String

@@ -71,27 +71,7 @@ struct OptimizerTests {
         parameters.parameter(1).withMutableFloats { $0[0] = .nan }
         let before = parameters.values.toArray().map(\.bitPattern)
         let optimizer = Optimizer(parameters, AdamWSettings(), maximumNorm: 1)
-        let settings = PolicyStepSettings(
-            update: oracle.settings, estimator: try AdvantageEstimator(named: "grpo"),
-            advantage: AdvantageSettings(), miniBatchSize: 2, epochs: 1, shuffles: false,
-            shuffleSeed: 0, rolloutIsExact: true, usesRolloutLogProbabilities: true,
-            referenceMicroBatches: .samples(4), oldMicroBatches: .samples(4))
-        let responses = oracle.samples.enumerated().map { index, sample in
-            ScoredResponse(
-                row: PromptRow(
-                    index: index, name: "row", prompt: .text(""), promptIDs: sample.prompt,
-                    dataSource: "", groundTruth: "", groundTruthValue: .null,
-                    extraInfo: .null),
-                group: index / 2,
-                completion: Completion(
-                    requestID: UInt64(index), tokens: sample.response,
-                    logProbabilities: sample.oldLogProbabilities ?? [], finishReason: .length,
-                    adapterVersion: 0),
-                text: "", reward: RewardScore(score: Double(index)))
-        }
-        var stopwatch = Stopwatch()
-        let outcome = try PolicyStep(oracle.policy, optimizer, settings).run(
-            responses, step: 1, learningRate: 0.1, &stopwatch, progress: { _ in })
+        let outcome = try oracle.learn(optimizer: optimizer) { $0.miniBatches.size = 2 }
         #expect(outcome.metrics["actor/skipped_updates"] == 2)
         #expect(optimizer.step == 0)
         #expect(parameters.values.toArray().map(\.bitPattern) == before)

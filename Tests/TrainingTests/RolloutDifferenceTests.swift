@@ -54,7 +54,7 @@ struct RolloutDifferenceTests {
         }
         let weights = adapter?.weights(training: true)
         let policy = Policy(
-            decoder: decoder, adapter: weights, reference: decoder,
+            decoder: decoder, adapter: weights, base: decoder,
             parameters: adapter?.parameters ?? ParameterBuffer([]))
         let trained = try logProbabilities(samples, .tokens(300)) {
             policy.score($0, temperature: temperature, recomputes: false, Tape())

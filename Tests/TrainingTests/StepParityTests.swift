@@ -35,7 +35,8 @@ struct StepParityTests {
         let temperature = oracle.settings.temperature
         let scores = oracle.policy.score(
             packed, temperature: temperature, recomputes: false, nil)
-        let reference = oracle.policy.referenceScore(packed, temperature: temperature)
+        let reference = ReferenceModel(base: oracle.policy.base).score(
+            packed, temperature: temperature)
         let differences = try [
             largestDifference(scores.logProbabilities, oracle.responseValues("logprobs")),
             largestDifference(scores.entropies, oracle.responseValues("entropy")),

@@ -266,6 +266,6 @@ struct VerlKeysTests {
         #expect(settings.trainer.folder == "checkpoints/verl_examples/gsm8k")
         #expect(settings.data.trainBatchSize == 1024)
         #expect(settings.actor.miniBatchSize == 256)
-        #expect(!settings.algorithm.usesRolloutLogProbabilities)
+        #expect(settings.algorithm.oldPolicy.source == .recomputed)
     }
 }

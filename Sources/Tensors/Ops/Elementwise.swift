@@ -30,6 +30,14 @@ extension Tensor {
         unsafe ck_scale(count, factor, floats)
     }
 
+    /// Moves every element towards that of `other`: `decay * self + (1 - decay) * other`, f32.
+    package func average(with other: Tensor, keeping decay: Float) {
+        let share = other.converted(to: .float32)
+        share.scale(by: 1 - decay)
+        scale(by: decay)
+        addInPlace(self, share)
+    }
+
     /// A copy whose elements are stored as `type`, rounded to nearest even where it is narrower.
     package func converted(to type: DataType) -> Tensor {
         let result = Tensor(uninitialized: shape, dataType: type)

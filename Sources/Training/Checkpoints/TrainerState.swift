@@ -9,14 +9,18 @@ package struct TrainerState: Sendable, Equatable {
     package var optimizerStep = 0
     /// Prompts that the data order has given.
     package var promptsTaken = 0
+    /// The coefficient of the KL in the reward, where there is one.
+    package var klCoefficient: Double?
 
     package init() {}
 
     var json: JSON {
-        [
+        var fields: JSONObject = [
             "step": .integer(step), "optimizer_step": .integer(optimizerStep),
             "prompts_taken": .integer(promptsTaken),
         ]
+        fields["kl_coef"] = klCoefficient.map { .number($0) }
+        return .object(fields)
     }
 
     /// Reads the parsed content of the file called `name`.
@@ -30,5 +34,6 @@ package struct TrainerState: Sendable, Equatable {
         step = try count("step")
         optimizerStep = try count("optimizer_step")
         promptsTaken = try count("prompts_taken")
+        klCoefficient = json["kl_coef"]?.double
     }
 }

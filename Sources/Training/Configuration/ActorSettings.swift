@@ -15,6 +15,8 @@ package struct ActorSettings: Sendable {
     package let shuffleSeed: Int
     /// The loss.
     package let loss: PolicyLossSettings
+    /// Whether the loss is named as that of bypass mode.
+    let asksForBypass: Bool
     /// The optimizer; its `gradientClip` is `grad_clip`.
     package let optimizer: OptimizerSettings
     /// What checkpoints hold.
@@ -34,6 +36,7 @@ package struct ActorSettings: Sendable {
         shuffleSeed = try reader.int(
             "data_loader_seed", default: 42, "Seed of the shuffling of samples.")
         loss = try PolicyLossSettings(reader)
+        asksForBypass = try PolicyLossSettings.asksForBypass(reader)
         optimizer = try Self.optimizer(reader)
         checkpoint = try CheckpointSettings(reader.scope("checkpoint"))
         try Self.declareOthers(reader)
@@ -80,9 +83,9 @@ package struct ActorSettings: Sendable {
             because: "it belongs to the inner workings of verl")
         try reader.unsupported(
             "ulysses_sequence_parallel_size", allowed: [1], because: "there is one device")
-        try reader.unsupported(
-            "calculate_sum_pi_squared", allowed: [false],
-            because: "no advantage estimator here needs it yet")
+        reader.ignored(
+            "calculate_sum_pi_squared",
+            because: "the sums of squared probabilities come with the log-probabilities")
         try reader.unsupported(
             "router_replay.mode", allowed: ["disabled", nil],
             because: "mixture-of-experts models are not supported yet")

@@ -7,13 +7,45 @@ package struct AlgorithmSettings: Sendable {
     package let estimator: AdvantageEstimator
     /// The estimator's constants.
     package let advantage: AdvantageSettings
-    /// Whether the log-probabilities of the rollout stand for the old ones of the loss
-    /// (`rollout_correction.bypass_mode`); otherwise they are computed anew before the update.
-    package let usesRolloutLogProbabilities: Bool
+    /// The rewards that `gdpo` normalises each on its own, by name.
+    package let rewardKeys: [String]
+    /// The KL that is taken from the reward; nil for none.
+    package let rewardPenalty: RewardPenaltySettings?
+    /// What the loss compares the policy with.
+    package let oldPolicy: OldPolicySettings
+    /// How a step's samples are drawn again by their scores before they are learned from; nil for
+    /// each once.
+    package let resampling: PFPPOSettings?
+    /// Which groups are left out and replaced; nil for none.
+    package let groupFilter: GroupFilterSettings?
+    /// Whether responses that reached the longest length are not learned from.
+    package let masksTruncated: Bool
 
     /// Reads `algorithm.*`.
     init(_ reader: SettingsReader) throws(SettingsError) {
-        estimator = try Self.estimator(reader)
+        let names = AdvantageEstimator.all.map(\.name)
+        let name = try reader.choice(
+            "adv_estimator", default: "gae", of: names, "How rewards become advantages.")
+        guard let known = AdvantageEstimator.all.first(where: { $0.name == name }) else {
+            preconditionFailure("\(name) is one of \(names)")
+        }
+        guard !known.needs.contains(.values) else {
+            throw reader.invalid("adv_estimator", "it needs a critic, which is not there yet")
+        }
+        estimator = known
+        (rewardKeys, advantage) = try Self.advantage(reader, known)
+        rewardPenalty = try RewardPenaltySettings.read(reader)
+        oldPolicy = try OldPolicySettings(reader.scope("rollout_correction"))
+        resampling = try Self.resampling(reader)
+        groupFilter = try GroupFilterSettings.read(reader, takesKL: rewardPenalty != nil)
+        masksTruncated = try reader.bool(
+            "mask_truncated", default: false,
+            "Learn nothing from responses that reached the longest length.")
+    }
+
+    private static func advantage(
+        _ reader: SettingsReader, _ estimator: AdvantageEstimator
+    ) throws(SettingsError) -> ([String], AdvantageSettings) {
         var advantage = AdvantageSettings()
         advantage.normalizeByDeviation = try reader.bool(
             "norm_adv_by_std_in_grpo", default: true,
@@ -22,49 +54,51 @@ package struct AlgorithmSettings: Sendable {
             "gamma", default: 1, in: .between(0, 1), "Discount of later rewards.")
         advantage.lambda = try reader.double(
             "lam", default: 1, in: .between(0, 1), "Mix of gae between bootstrap and return.")
-        self.advantage = advantage
-        usesRolloutLogProbabilities = try reader.bool(
-            "rollout_correction.bypass_mode", default: true,
-            "Take the rollout's log-probabilities as the old ones; false computes them anew.")
-        try Self.declareOthers(reader)
+        let keys = try reader.strings(
+            "gdpo_reward_keys", default: [],
+            "Numbers that the reward gives ('score', or a name of its own), which gdpo normalises"
+                + " one by one.")
+        let weights = try reader.doubles(
+            "gdpo_reward_weights", default: [], "Weight of each of them; 1 each unless given.")
+        let isUsed = estimator.needs.contains(.rewardComponents)
+        guard isUsed else {
+            for key in ["gdpo_reward_keys", "gdpo_reward_weights"]
+            where !(key == "gdpo_reward_keys" ? keys.isEmpty : weights.isEmpty) {
+                throw reader.conflict(
+                    [key, "adv_estimator"], "only the estimator gdpo takes several rewards")
+            }
+            return ([], advantage)
+        }
+        guard !keys.isEmpty else {
+            throw reader.conflict(
+                ["adv_estimator", "gdpo_reward_keys"],
+                "gdpo needs the names of its rewards, such as [score, format]")
+        }
+        guard weights.isEmpty || weights.count == keys.count else {
+            throw reader.conflict(
+                ["gdpo_reward_keys", "gdpo_reward_weights"], "give one weight for each reward")
+        }
+        advantage.rewardWeights = weights.isEmpty ? nil : weights
+        return (keys, advantage)
     }
 
-    private static func estimator(_ reader: SettingsReader) throws(SettingsError)
-        -> AdvantageEstimator
+    private static func resampling(_ reader: SettingsReader) throws(SettingsError)
+        -> PFPPOSettings?
     {
-        let key = "adv_estimator"
-        let name = try reader.string(key, default: "gae", "How rewards become advantages.")
-        let known = AdvantageEstimator.all.first { $0.name == name }
-        if let known, known.needs.isEmpty { return known }
-        let usable = AdvantageEstimator.all.filter(\.needs.isEmpty).map(\.name)
-        let choice = "set \(reader.fullKey(key)) to one of " + usable.joined(separator: ", ")
-        guard let need = known?.needs.first else {
-            throw reader.invalid(key, "there is no such estimator: \(choice)")
+        let isOn = try reader.bool(
+            "use_pf_ppo", default: false,
+            "Draw a step's samples again, with replacement, by their scores (PF-PPO).")
+        let method = try reader.choice(
+            "pf_ppo.reweight_method", default: PFPPOSettings.Method.power,
+            "What a sample's chance grows with: pow, max_min or max_random.")
+        let power = try reader.double(
+            "pf_ppo.weight_pow", default: 2, in: .atLeast(0),
+            "The power of the score's size that pow takes.")
+        guard isOn else { return nil }
+        do throws(ObjectiveError) {
+            return try PFPPOSettings(method: method.rawValue, power: power)
+        } catch {
+            throw SettingsError("'\(reader.prefix).pf_ppo': \(error)")
         }
-        let reason = need == .values ? "a critic, which is not there yet" : need.rawValue
-        throw reader.invalid(key, "it needs \(reason): \(choice)")
-    }
-
-    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
-        try reader.unsupported(
-            "use_kl_in_reward", allowed: [false],
-            because: "put the KL into the loss with actor_rollout_ref.actor.use_kl_loss=true")
-        reader.ignored(
-            ["kl_penalty", "kl_ctrl"], because: "the KL is in the loss, not in the reward")
-        try reader.unsupported(
-            "use_pf_ppo", allowed: [false], because: "batches are not resampled")
-        reader.ignored("pf_ppo", because: "batches are not resampled")
-        try reader.unsupported(
-            "filter_groups.enable", allowed: [false], because: "groups are not filtered yet")
-        reader.ignored("filter_groups", because: "groups are not filtered yet")
-        let correction = reader.scope("rollout_correction")
-        let exact = "rollouts and training share their kernels, so there is nothing to correct"
-        for key in ["rollout_is", "rollout_rs"] {
-            try correction.unsupported(key, allowed: [nil], because: exact)
-        }
-        try correction.unsupported("loss_type", allowed: ["ppo_clip"], because: exact)
-        correction.ignored(
-            ["rollout_is_threshold", "rollout_is_batch_normalize", "rollout_rs_threshold"],
-            because: exact)
     }
 }

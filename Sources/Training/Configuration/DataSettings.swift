@@ -12,6 +12,8 @@ package struct DataSettings: Sendable {
     package let maxResponseLength: Int
     /// Prompts in a step.
     package let trainBatchSize: Int
+    /// Prompts that are sampled at once; more than a step's only where groups are left out.
+    package let rolloutBatchSize: Int
     /// Whether the training prompts change their order every epoch.
     package let shuffle: Bool
     /// Seed of that order, and of the choice of rows where their number is limited.
@@ -33,6 +35,9 @@ package struct DataSettings: Sendable {
             "max_response_length", default: 512, in: .atLeast(1), "Longest response in tokens.")
         trainBatchSize = try reader.int(
             "train_batch_size", default: 1024, in: .atLeast(1), "Prompts in a step.")
+        rolloutBatchSize = try reader.int(
+            "gen_batch_size", default: trainBatchSize, in: .atLeast(1),
+            "Prompts sampled at once, where algorithm.filter_groups leaves groups out.")
         shuffle = try reader.bool(
             "shuffle", default: true, "Put the training prompts in a new order every epoch.")
         seed =

@@ -2,6 +2,20 @@ import Objectives
 import Settings
 
 extension PolicyLossSettings {
+    /// verl's name of the losses of bypass mode, which `rollout_correction.loss_type` chooses from.
+    private static let bypassName = "bypass_mode"
+
+    private static func modeName(_ reader: SettingsReader) throws(SettingsError) -> String {
+        try reader.choice(
+            "policy_loss.loss_mode", default: "vanilla",
+            of: PolicyLossMode.all.map(\.name) + [bypassName], "The policy loss.")
+    }
+
+    /// Whether the loss is named as that of bypass mode.
+    static func asksForBypass(_ reader: SettingsReader) throws(SettingsError) -> Bool {
+        try modeName(reader) == bypassName
+    }
+
     /// Reads the actor's loss from `actor_rollout_ref.actor.*`.
     init(_ reader: SettingsReader) throws(SettingsError) {
         let clip = try reader.double(
@@ -14,9 +28,7 @@ extension PolicyLossSettings {
         let dual = try reader.double(
             "clip_ratio_c", default: 3, in: .above(1),
             "Bound of the ratio where the advantage is negative (dual clip).")
-        let mode = try reader.choice(
-            "policy_loss.loss_mode", default: "vanilla", of: PolicyLossMode.all.map(\.name),
-            "The policy loss.")
+        let mode = try Self.modeName(reader)
         let aggregation = try reader.choice(
             "loss_agg_mode", default: LossAggregation.tokenMean, "How token losses become one.")
         let scale = try reader.optionalDouble(
@@ -34,7 +46,8 @@ extension PolicyLossSettings {
         let constants = try Self.constants(reader)
         do throws(ObjectiveError) {
             try self.init(
-                mode: PolicyLossMode(named: mode), clipLow: low, clipHigh: high, clipC: dual,
+                mode: mode == Self.bypassName ? .vanilla : PolicyLossMode(named: mode),
+                clipLow: low, clipHigh: high, clipC: dual,
                 aggregation: aggregation, lossScaleFactor: scale, entropyCoefficient: entropy,
                 useKLLoss: useKL, klCoefficient: coefficient,
                 klEstimator: KLEstimator(named: estimator), constants: constants)

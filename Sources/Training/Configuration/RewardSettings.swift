@@ -1,4 +1,5 @@
 package import Formats
+package import Objectives
 import Rewards
 import Settings
 
@@ -10,6 +11,8 @@ package struct RewardSettings: Sendable {
     package let custom: CustomReward?
     /// Longest time that one score may take, in seconds.
     package let timeLimit: Double
+    /// What long responses lose of their score; nil for nothing.
+    package let overlongPenalty: OverlongPenalty?
 
     /// Names of the rewards that are built in.
     package static let functions = ["auto"] + RewardRule.all.map(\.name)
@@ -25,7 +28,7 @@ package struct RewardSettings: Sendable {
     }
 
     /// Reads the three groups from the root of the configuration.
-    init(_ reader: SettingsReader) throws(SettingsError) {
+    init(_ reader: SettingsReader, maxResponseLength: Int) throws(SettingsError) {
         function = try reader.choice(
             "reward.function", default: "auto", of: Self.functions,
             "Built-in reward; auto chooses by each row's data_source.")
@@ -38,9 +41,11 @@ package struct RewardSettings: Sendable {
                 ["reward.function", "custom_reward_function.path"],
                 "both say how to score, so keep one")
         }
-        try reader.unsupported(
-            "reward_model.reward_manager", allowed: ["naive"],
-            because: "each response is scored on its own")
+        overlongPenalty = try OverlongPenalty.read(reader, maxResponseLength: maxResponseLength)
+        for key in ["reward_model.reward_manager", "reward.reward_manager.name"] {
+            try reader.unsupported(
+                key, allowed: ["naive", "dapo"], because: "each response is scored on its own")
+        }
         try Self.declareOthers(reader)
     }
 
@@ -72,9 +77,6 @@ package struct RewardSettings: Sendable {
                 "\(group).enable", allowed: [false, nil],
                 because: "a reward is a function; reward models are not there yet")
         }
-        try reader.unsupported(
-            "reward.reward_manager.name", allowed: ["naive"],
-            because: "each response is scored on its own")
         for key in ["reward_model.sandbox_fusion.url", "reward.sandbox_fusion.url"] {
             try reader.unsupported(
                 key, allowed: [nil], because: "no built-in reward runs code; write your own")

@@ -38,18 +38,57 @@ extension TrainSettings {
                 + " advantage is its reward.")
     }
 
-    /// What a cut distribution was sampled with is no log-probability of the policy.
-    static func checkOldLogProbabilities(
-        _ reader: SettingsReader, _ algorithm: AlgorithmSettings, _ rollout: RolloutSettings
+    /// A reference of its own is only asked for where a KL is measured against it.
+    static func checkReference(
+        _ reader: SettingsReader, _ reference: ReferenceSettings, _ model: ModelSettings,
+        _ actor: ActorSettings, _ algorithm: AlgorithmSettings
     ) throws(SettingsError) {
-        let key = "algorithm.rollout_correction.bypass_mode"
-        let isCut = rollout.sampling.topK != nil || rollout.sampling.topP < 1
-        guard isCut, algorithm.usesRolloutLogProbabilities, reader.isGiven(key) else { return }
-        let cut = rollout.sampling.topK == nil ? "top_p" : "top_k"
+        let key = "actor_rollout_ref.ref.adapter"
+        guard reference.choice != .base else { return }
+        guard actor.loss.useKLLoss || algorithm.rewardPenalty != nil else {
+            throw reader.conflict(
+                [key, "actor_rollout_ref.actor.use_kl_loss", "algorithm.use_kl_in_reward"],
+                "the reference is only used by a KL, so set one of the last two, or leave out the"
+                    + " first")
+        }
+        if case .average = reference.choice, !model.lora.isOn {
+            throw reader.conflict(
+                [key, "actor_rollout_ref.model.lora_rank"],
+                "an average of the whole model would be a second copy of it, so train an adapter or"
+                    + " choose another reference")
+        }
+    }
+
+    /// verl's bypass mode has losses of its own, whatever the policy loss is called.
+    static func checkBypass(
+        _ reader: SettingsReader, _ actor: ActorSettings, _ algorithm: AlgorithmSettings
+    ) throws(SettingsError) {
+        let keys = [
+            "algorithm.rollout_correction.bypass_mode",
+            "actor_rollout_ref.actor.policy_loss.loss_mode",
+        ]
+        let isBypass = algorithm.oldPolicy.source == .rollout
+        if actor.asksForBypass, !isBypass {
+            throw reader.conflict(keys, "the second needs the first to be true")
+        }
+        if isBypass, !actor.asksForBypass, actor.loss.mode.name != "vanilla" {
+            throw reader.conflict(
+                keys,
+                "bypass mode has its own losses (rollout_correction.loss_type), so leave out one of"
+                    + " the two; without the first the rollout's log-probabilities serve as well")
+        }
+    }
+
+    /// How many prompts are sampled at once matters only where groups are left out.
+    static func checkRolloutBatch(
+        _ reader: SettingsReader, _ data: DataSettings, _ algorithm: AlgorithmSettings
+    ) throws(SettingsError) {
+        guard algorithm.groupFilter == nil, data.rolloutBatchSize != data.trainBatchSize else {
+            return
+        }
         throw reader.conflict(
-            [key, "actor_rollout_ref.rollout.\(cut)"],
-            "rollouts from a cut distribution do not know the policy's log-probabilities, so set"
-                + " the first to false or leave it out")
+            ["data.gen_batch_size", "data.train_batch_size"],
+            "without algorithm.filter_groups.enable=true these must be the same")
     }
 
     static func checkLengths(

@@ -12,8 +12,7 @@ package struct TrainSettings: Sendable {
     package let model: ModelSettings
     package let actor: ActorSettings
     package let rollout: RolloutSettings
-    /// How many samples are computed at once for the reference (`actor_rollout_ref.ref.*`).
-    package let referenceMicroBatch: MicroBatchSettings
+    package let reference: ReferenceSettings
     package let algorithm: AlgorithmSettings
     package let reward: RewardSettings
     package let trainer: TrainerSettings
@@ -40,33 +39,19 @@ package struct TrainSettings: Sendable {
         actor = try ActorSettings(roles.scope("actor"), trainBatchSize: data.trainBatchSize)
         rollout = try RolloutSettings(
             roles.scope("rollout"), actor: actor.microBatch, defaultSeed: trainer.seed)
-        referenceMicroBatch = try Self.reference(roles.scope("ref"), actor: actor.microBatch)
+        reference = try ReferenceSettings(roles.scope("ref"), actor: actor.microBatch)
         algorithm = try AlgorithmSettings(reader.scope("algorithm"))
-        reward = try RewardSettings(reader)
+        reward = try RewardSettings(reader, maxResponseLength: data.maxResponseLength)
         try Self.declareOthers(reader)
         try Self.checkBatches(reader, data, actor, rollout)
         try Self.checkLengths(reader, data, rollout)
         try Self.checkValidation(reader, data, trainer)
-        try Self.checkOldLogProbabilities(reader, algorithm, rollout)
         try Self.checkGroups(reader, algorithm, rollout)
+        try Self.checkReference(reader, self.reference, model, actor, algorithm)
+        try Self.checkBypass(reader, actor, algorithm)
+        try Self.checkRolloutBatch(reader, data, algorithm)
         try reader.finish()
         report = SettingsReport(reader)
-    }
-
-    private static func reference(_ reader: SettingsReader, actor: MicroBatchSettings)
-        throws(SettingsError) -> MicroBatchSettings
-    {
-        reader.ignored(
-            [
-                "strategy", "fsdp_config", "megatron", "model", "ulysses_sequence_parallel_size",
-                "use_torch_compile", "profiler", "entropy_from_logits_with_chunking",
-                "entropy_checkpointing",
-            ],
-            because: "the reference is the same model with its adapter off")
-        try reader.unsupported(
-            "log_prob_micro_batch_size", allowed: [nil],
-            because: "verl has given it up; write log_prob_micro_batch_size_per_gpu")
-        return try MicroBatchSettings(reader, .logProbabilities, inherited: actor)
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {

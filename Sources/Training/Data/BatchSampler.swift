@@ -37,6 +37,11 @@ package struct BatchSampler<Row: Sendable>: Sendable {
     /// The epoch of the last batch given, from 0.
     package var epoch: Int { max(0, batchesTaken - 1) / batchesPerEpoch }
 
+    /// Whether so many epochs have been given whole.
+    package func hasEnded(afterEpochs epochs: Int) -> Bool {
+        batchesTaken >= epochs * batchesPerEpoch
+    }
+
     /// Rows given so far: the position to save.
     package var rowsTaken: Int { batchesTaken * batchSize }
 
@@ -71,12 +76,13 @@ package struct BatchSampler<Row: Sendable>: Sendable {
 package typealias PromptSampler = BatchSampler<PromptRow>
 
 extension PromptSampler {
-    /// Gives batches of `data.train_batch_size` prompts.
+    /// Gives batches of the prompts that are sampled at once.
     package init(_ dataset: PromptDataset, _ settings: DataSettings) throws(TrainingError) {
         try self.init(
-            rows: dataset.rows, batchSize: settings.trainBatchSize,
+            rows: dataset.rows, batchSize: settings.rolloutBatchSize,
             seed: settings.shuffle ? settings.seed : nil, name: dataset.name,
-            key: "data.train_batch_size")
+            key: settings.rolloutBatchSize == settings.trainBatchSize
+                ? "data.train_batch_size" : "data.gen_batch_size")
     }
 }
 

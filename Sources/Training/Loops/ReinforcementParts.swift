@@ -7,6 +7,7 @@ import Rollouts
 struct ReinforcementParts {
     let tokenizer: Tokenizer
     let model: TrainedModel
+    let reference: ReferenceModel
     let engine: RolloutEngine
     let reward: any RewardFunction
     let trainingPrompts: PromptDataset
@@ -36,6 +37,8 @@ struct ReinforcementParts {
             tokenizer,
             longestSequence: settings.data.prompts.maxLength + settings.data.maxResponseLength,
             keys: "data.max_prompt_length and data.max_response_length")
+        reference = try ReferenceModel(
+            settings.reference.choice, of: model, initialAdapter: modelSettings.lora.adapterPath)
         engine = try RolloutEngine(
             model: model.policy.decoder, settings: EngineSettings(settings))
         try Self.checkSources(settings.reward, trainingPrompts, validationPrompts)

@@ -12,7 +12,8 @@ package final class ReinforcementRun {
     private let collector: ResponseCollector
     private let validation: Validation?
     private let optimizer: Optimizer
-    private let policyStep: PolicyStep
+    private let rollout: StepRollout
+    private let learning: LearningStep
     private let schedule: LearningRateSchedule
     private let directory: RunDirectory
     private let checkpoints: CheckpointStore
@@ -31,7 +32,8 @@ package final class ReinforcementRun {
         Threads.setCount(settings.trainer.threads)
         parts = try await ReinforcementParts(settings)
         collector = ResponseCollector(
-            engine: parts.engine, tokenizer: parts.tokenizer, reward: parts.reward)
+            engine: parts.engine, tokenizer: parts.tokenizer, reward: parts.reward,
+            overlongPenalty: settings.reward.overlongPenalty)
         validation = parts.validationPrompts.map { [parts, collector] prompts in
             Validation(
                 collector, rows: prompts.rows,
@@ -46,7 +48,11 @@ package final class ReinforcementRun {
         optimizer = Optimizer(
             parts.model.policy.parameters, AdamWSettings(settings.actor.optimizer),
             maximumNorm: settings.actor.optimizer.gradientClip)
-        policyStep = PolicyStep(parts.model.policy, optimizer, PolicyStepSettings(settings))
+        rollout = StepRollout(
+            collector, StepRollout.Settings(settings, stopIDs: parts.stopIDs))
+        learning = LearningStep(
+            parts.model.policy, optimizer, reference: parts.reference,
+            LearningStepSettings(settings))
         directory = try RunDirectory(settings.trainer.folder, key: "trainer.default_local_dir")
         checkpoints = CheckpointStore(
             directory, parts.model, optimizer,
@@ -57,6 +63,7 @@ package final class ReinforcementRun {
             settings.trainer.resume, clears: !settings.trainer.validatesOnly)
         (state, lastSaved) = (start.state, start.checkpoint)
         try sampler.advance(to: state.promptsTaken)
+        try learning.restore(state)
         try AtomicFile.write(settings.report.resolved.yaml, to: "\(directory.path)/config.yaml")
         log = try MetricsLog(path: "\(directory.path)/metrics.jsonl", resumingAfter: state.step)
     }
@@ -93,54 +100,46 @@ package final class ReinforcementRun {
         if settings.trainer.validatesOnly { return }
         while state.step < console.totalSteps {
             try Interruption.check()
-            try await trainOneStep()
-            let isLast = state.step == console.totalSteps
+            let isMade = try await trainOneStep()
+            let isLast = !isMade || state.step == console.totalSteps
             if isLast || settings.trainer.validationInterval.divides(state.step) {
                 try await validate()
             }
             if isLast || settings.trainer.saveInterval.divides(state.step) { try save() }
+            guard isMade else { return console.noteEndOfPrompts(step: state.step) }
         }
     }
 
-    private func trainOneStep() async throws {
+    /// - Returns: whether there were prompts left for a step.
+    private func trainOneStep() async throws -> Bool {
         let number = state.step + 1
         var stopwatch = Stopwatch()
         MemoryPool.shared.resetPeak()
-        let batch = sampler.next()
-        let responses = try await sampleResponses(batch, step: number, &stopwatch)
-        let outcome = try policyStep.run(
-            responses, step: number, learningRate: schedule.rate(step: state.step), &stopwatch
+        let sampled = try await rollout.run(
+            &sampler, step: number, adapter: parts.model.engineAdapter, &stopwatch
+        ) { console.show(step: number, $0) }
+        guard let sampled else { return false }
+        let outcome = try learning.run(
+            Experience(
+                sampled.responses, rewardKeys: settings.algorithm.rewardKeys,
+                greedyScores: sampled.greedyScores),
+            step: number, rates: LearningStep.Rates(actor: schedule.rate(step: state.step)),
+            &stopwatch
         ) { console.show(step: number, $0) }
         parts.model.publish()
         state.step = number
-        state.promptsTaken += batch.count
-        try dumps.writeRollouts(responses, step: number)
+        state.promptsTaken = sampler.rowsTaken
+        state.klCoefficient = learning.klCoefficient
+        try dumps.writeRollouts(sampled.responses, step: number)
 
         var metrics = outcome.metrics
         metrics.addRolloutMetrics(
-            responses, advantages: outcome.advantages,
+            sampled, outcome,
             lengthLimits: (settings.data.prompts.maxLength, settings.data.maxResponseLength))
-        metrics.addRunMetrics(state, responses, epoch: sampler.epoch, stopwatch)
+        metrics.addRunMetrics(state, sampled.responses, epoch: sampler.epoch, stopwatch)
         try log.append(step: number, metrics)
         console.finishStep(number, metrics)
-    }
-
-    private func sampleResponses(
-        _ batch: [PromptRow], step: Int, _ stopwatch: inout Stopwatch
-    ) async throws -> [ScoredResponse] {
-        let sampling = settings.rollout.sampling
-        let total = batch.count * sampling.responseCount
-        let start = ContinuousClock.now
-        let responses = try await collector.collect(
-            batch, count: sampling.responseCount,
-            sampling: Rollouts.SamplingSettings(sampling, settings, stopIDs: parts.stopIDs),
-            adapter: parts.model.engineAdapter,
-            // Each step has its own range of numbers, and so its own randomness; validation has
-            // the range of step 0.
-            firstRequestID: UInt64(step) << 32
-        ) { console.show(step: step, "rollout \($0)/\(total)") }
-        stopwatch.add("gen", (ContinuousClock.now - start).seconds)
-        return responses
+        return true
     }
 
     private func validate() async throws {

@@ -1,4 +1,5 @@
 import Formats
+import Objectives
 import Rewards
 import Rollouts
 import Tensors
@@ -8,7 +9,9 @@ import Tensors
 extension TrainSettings {
     /// Steps of the whole run.
     func totalSteps(batchesPerEpoch: Int) -> Int {
-        min(trainer.totalSteps ?? .max, trainer.totalEpochs * batchesPerEpoch)
+        let batchesPerStep = max(1, data.trainBatchSize / data.rolloutBatchSize)
+        return min(
+            trainer.totalSteps ?? .max, trainer.totalEpochs * batchesPerEpoch / batchesPerStep)
     }
 
     /// Whether rollouts draw from the whole distribution, so that their log-probabilities are the
@@ -37,23 +40,45 @@ extension Rollouts.SamplingSettings {
     }
 }
 
-extension PolicyStepSettings {
+extension LearningStepSettings {
     init(_ settings: TrainSettings) {
-        let actor = settings.actor
+        let (actor, algorithm) = (settings.actor, settings.algorithm)
+        let oldPolicy = algorithm.oldPolicy
         self.init(
             update: PolicyUpdateSettings(
-                loss: actor.loss, temperature: Float(settings.rollout.sampling.temperature),
+                loss: actor.loss,
+                bypass: oldPolicy.source == .rollout
+                    ? BypassSettings(
+                        loss: oldPolicy.bypassLoss, correction: oldPolicy.correction) : nil,
+                temperature: Float(settings.rollout.sampling.temperature),
                 microBatches: actor.microBatch,
                 recomputes: settings.model.gradientCheckpointing,
                 paddedResponseLength: settings.data.maxResponseLength),
-            estimator: settings.algorithm.estimator, advantage: settings.algorithm.advantage,
-            miniBatchSize: actor.miniBatchSize * settings.rollout.sampling.responseCount,
-            epochs: actor.epochs, shuffles: actor.shuffle,
-            shuffleSeed: actor.shuffleSeed,
-            rolloutIsExact: settings.rolloutIsExact,
-            usesRolloutLogProbabilities: settings.algorithm.usesRolloutLogProbabilities,
-            referenceMicroBatches: settings.referenceMicroBatch,
+            miniBatches: MiniBatches(
+                size: actor.miniBatchSize * settings.rollout.sampling.responseCount,
+                epochs: actor.epochs, shuffles: actor.shuffle, seed: actor.shuffleSeed),
+            estimator: algorithm.estimator, advantage: algorithm.advantage,
+            rewardPenalty: algorithm.rewardPenalty, oldPolicy: oldPolicy,
+            resampling: algorithm.resampling,
+            seed: UInt64(bitPattern: Int64(settings.trainer.seed)),
+            masksTruncated: algorithm.masksTruncated, rolloutIsExact: settings.rolloutIsExact,
+            referenceMicroBatches: settings.reference.microBatch,
             oldMicroBatches: settings.rollout.logProbabilityMicroBatch)
+    }
+}
+
+extension StepRollout.Settings {
+    init(_ settings: TrainSettings, stopIDs: Set<Int32>) {
+        let sampling = settings.rollout.sampling
+        let greedy = ResponseSampling(temperature: 0, topK: nil, topP: 1, responseCount: 1)
+        let needsBaseline = settings.algorithm.estimator.needs.contains(.greedyScores)
+        self.init(
+            promptCount: settings.data.trainBatchSize,
+            responsesPerPrompt: sampling.responseCount,
+            sampling: Rollouts.SamplingSettings(sampling, settings, stopIDs: stopIDs),
+            baselineSampling: needsBaseline
+                ? Rollouts.SamplingSettings(greedy, settings, stopIDs: stopIDs) : nil,
+            filter: settings.algorithm.groupFilter, epochs: settings.trainer.totalEpochs)
     }
 }
 

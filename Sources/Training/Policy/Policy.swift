@@ -1,23 +1,23 @@
 package import Models
 package import Tensors
 
-/// What is trained, and the frozen base that it is compared with: views of one set of weights.
+/// What is trained, and the model that it started from: views of one set of weights.
 package struct Policy {
     /// The model being trained: the frozen base itself under LoRA, or its f32 copy.
     package let decoder: Decoder
     /// The trainable low-rank parts; `nil` when the whole model is trained.
     package let adapter: AdapterWeights?
-    /// The model as it was loaded, which the KL is measured against.
-    package let reference: Decoder
+    /// The model as it was loaded.
+    package let base: Decoder
     /// Everything that is trained, flat.
     package let parameters: ParameterBuffer
 
     package init(
-        decoder: Decoder, adapter: AdapterWeights?, reference: Decoder, parameters: ParameterBuffer
+        decoder: Decoder, adapter: AdapterWeights?, base: Decoder, parameters: ParameterBuffer
     ) {
         self.decoder = decoder
         self.adapter = adapter
-        self.reference = reference
+        self.base = base
         self.parameters = parameters
     }
 
@@ -25,7 +25,7 @@ package struct Policy {
     package static func lowRank(
         base: Decoder, adapter: AdapterWeights, parameters: ParameterBuffer
     ) -> Policy {
-        Policy(decoder: base, adapter: adapter, reference: base, parameters: parameters)
+        Policy(decoder: base, adapter: adapter, base: base, parameters: parameters)
     }
 
     /// The whole of `base`: trains an f32 copy of every weight.
@@ -46,7 +46,7 @@ package struct Policy {
             copy.tensor.copy(from: original.tensor.converted(to: .float32))
         }
         return Policy(
-            decoder: Decoder(base.config, weights), adapter: nil, reference: base,
+            decoder: Decoder(base.config, weights), adapter: nil, base: base,
             parameters: parameters)
     }
 
@@ -58,25 +58,23 @@ package struct Policy {
     package func score(
         _ packed: PackedSamples, temperature: Float, recomputes: Bool, _ tape: Tape?
     ) -> TokenLogProbabilities {
-        Self.score(
+        scoreResponses(
             packed, decoder, adapter, temperature: temperature, recomputes: recomputes, tape)
     }
+}
 
-    /// The reference's log-probability of each response token.
-    package func referenceScore(
-        _ packed: PackedSamples, temperature: Float
-    ) -> TokenLogProbabilities {
-        Self.score(packed, reference, nil, temperature: temperature, recomputes: false, nil)
-    }
-
-    private static func score(
-        _ packed: PackedSamples, _ decoder: Decoder, _ adapter: AdapterWeights?,
-        temperature: Float, recomputes: Bool, _ tape: Tape?
-    ) -> TokenLogProbabilities {
-        let hidden_TD = decoder.hidden(
-            packed.input, adapter: adapter, recomputes: recomputes, tape)
-        return tokenLogProbabilities(
-            selectRows(hidden_TD, packed.rows, tape), decoder.weights.head,
-            targets: packed.targets, temperature: temperature, tape)
-    }
+/// A model's log-probability of each response token of a pack, `[T]`, and its entropy there.
+///
+/// - Parameters:
+///   - adapter: what to add to the decoder; none for the decoder itself.
+///   - recomputes: whether the backward pass runs each block again instead of keeping its
+///     activations.
+func scoreResponses(
+    _ packed: PackedSamples, _ decoder: Decoder, _ adapter: AdapterWeights?, temperature: Float,
+    recomputes: Bool = false, _ tape: Tape? = nil
+) -> TokenLogProbabilities {
+    let hidden_TD = decoder.hidden(packed.input, adapter: adapter, recomputes: recomputes, tape)
+    return tokenLogProbabilities(
+        selectRows(hidden_TD, packed.rows, tape), decoder.weights.head,
+        targets: packed.targets, temperature: temperature, tape)
 }

@@ -1,9 +1,11 @@
 package import Objectives
-package import Tensors
+import Tensors
 
 /// The settings of one update of the policy.
 package struct PolicyUpdateSettings: Sendable {
     package var loss: PolicyLossSettings
+    /// The loss and correction that take the place of the policy loss in bypass mode.
+    package var bypass: BypassSettings?
     /// Logits are divided by this, as they were when the responses were sampled.
     package var temperature: Float
     package var microBatches: MicroBatchSettings
@@ -13,14 +15,28 @@ package struct PolicyUpdateSettings: Sendable {
     package var paddedResponseLength: Int
 
     package init(
-        loss: PolicyLossSettings, temperature: Float, microBatches: MicroBatchSettings,
+        loss: PolicyLossSettings, bypass: BypassSettings? = nil, temperature: Float,
+        microBatches: MicroBatchSettings,
         recomputes: Bool, paddedResponseLength: Int
     ) {
         self.loss = loss
+        self.bypass = bypass
         self.temperature = temperature
         self.microBatches = microBatches
         self.recomputes = recomputes
         self.paddedResponseLength = paddedResponseLength
+    }
+}
+
+/// verl's bypass mode: the rollout's log-probabilities are the old ones, and the correction is
+/// measured by the policy as it is.
+package struct BypassSettings: Sendable {
+    package var loss: BypassLoss
+    package var correction: RolloutCorrectionSettings
+
+    package init(loss: BypassLoss, correction: RolloutCorrectionSettings) {
+        self.loss = loss
+        self.correction = correction
     }
 }
 
@@ -30,8 +46,8 @@ package struct PolicyGradient {
     package var loss = 0.0
     /// verl's `actor/...` metrics of the mini-batch.
     package var metrics: [String: Double] = [:]
-    /// How far the log-probabilities of training lie from those of the rollout.
-    package var rolloutDifference = RolloutDifference()
+    /// The policy's log-probability of each response token of each sample.
+    package var logProbabilities: [[Float]]
 }
 
 /// Adds the gradient of one mini-batch to the policy's gradient buffer, a micro-batch at a time.
@@ -39,15 +55,16 @@ package struct PolicyGradient {
 /// Losses are normalised by the counts of the whole mini-batch, so that the cut into micro-batches
 /// changes nothing.
 /// - Parameters:
+///   - selectionSeed: of the losses that choose tokens at random.
 ///   - betweenMicroBatches: called before each micro-batch; what it throws ends the pass.
 /// - Throws: `ObjectiveError` when an input that the loss needs is missing.
 package func accumulatePolicyGradient(
     _ policy: Policy, _ samples: [PolicySample], _ settings: PolicyUpdateSettings,
-    betweenMicroBatches: () throws -> Void = {}
+    selectionSeed: UInt64 = 0, betweenMicroBatches: () throws -> Void = {}
 ) throws -> PolicyGradient {
     let counts = GlobalCounts(
         samples.responseLayout, paddedResponseLength: settings.paddedResponseLength)
-    var result = PolicyGradient()
+    var result = PolicyGradient(logProbabilities: samples.map { _ in [] })
     let pieces = settings.microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount))
     for (number, piece) in pieces.enumerated() {
         try betweenMicroBatches()
@@ -57,8 +74,8 @@ package func accumulatePolicyGradient(
         let scores = policy.score(
             packed, temperature: settings.temperature, recomputes: settings.recomputes, tape)
         var inputs = PolicyLossInputs(microBatch, packed.layout, scores)
-        inputs.selectionSeed = UInt64(number)
-        let part = try policyLoss(inputs, settings: settings.loss, counts: counts)
+        inputs.selectionSeed = selectionSeed &+ UInt64(number)
+        let part = try settings.loss(of: inputs, counts: counts)
         scores.backward(
             logProbabilityDerivatives: part.logProbabilityDerivatives,
             entropyDerivatives: part.entropyDerivatives)
@@ -66,14 +83,24 @@ package func accumulatePolicyGradient(
 
         result.loss += part.loss
         result.metrics.merge(part.metrics, uniquingKeysWith: +)
-        let rollout = microBatch.flatMap(\.rolloutLogProbabilities)
-        if rollout.count == packed.layout.tokenCount {
-            result.rolloutDifference.merge(
-                RolloutDifference(
-                    rollout: rollout, actor: scores.logProbabilities, layout: packed.layout))
+        for (place, index) in piece.enumerated() {
+            result.logProbabilities[index] = Array(
+                scores.logProbabilities[packed.layout.tokens(of: place)])
         }
     }
     return result
+}
+
+extension PolicyUpdateSettings {
+    /// The loss of one micro-batch and its derivatives.
+    fileprivate func loss(
+        of inputs: PolicyLossInputs, counts: GlobalCounts
+    ) throws(ObjectiveError) -> PolicyLossResult {
+        guard let bypass else { return try policyLoss(inputs, settings: loss, counts: counts) }
+        return try bypassPolicyLoss(
+            inputs, settings: loss, correction: bypass.correction, loss: bypass.loss,
+            counts: counts)
+    }
 }
 
 extension PolicyLossInputs {
@@ -96,25 +123,4 @@ extension PolicyLossInputs {
                 ? Array(reference.joined()) : nil,
             rolloutWeights: weights.count == samples.count ? Array(weights.joined()) : nil)
     }
-}
-
-/// The log-probability of each response token of each sample, without a gradient.
-///
-/// - Parameters:
-///   - score: the policy's or the reference's pass over one pack.
-package func logProbabilities(
-    _ samples: [PolicySample], _ microBatches: MicroBatchSettings,
-    betweenMicroBatches: () throws -> Void = {},
-    score: (PackedSamples) -> TokenLogProbabilities
-) rethrows -> [[Float]] {
-    var results = [[Float]](repeating: [], count: samples.count)
-    for piece in microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount)) {
-        try betweenMicroBatches()
-        let packed = PackedSamples(piece.map { samples[$0] })
-        let values = score(packed).logProbabilities
-        for (place, index) in piece.enumerated() {
-            results[index] = Array(values[packed.layout.tokens(of: place)])
-        }
-    }
-    return results
 }

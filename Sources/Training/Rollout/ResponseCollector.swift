@@ -1,4 +1,5 @@
 package import Formats
+package import Objectives
 package import Rewards
 package import Rollouts
 
@@ -7,7 +8,7 @@ package struct ScoredResponse: Sendable {
     /// The row that the prompt is from.
     package let row: PromptRow
     /// Which prompt of the batch it answers; siblings share the number.
-    package let group: Int
+    package var group: Int
     package let completion: Completion
     /// The response as text, special tokens left out.
     package let text: String
@@ -19,11 +20,17 @@ package struct ResponseCollector {
     private let engine: RolloutEngine
     private let tokenizer: Tokenizer
     private let reward: any RewardFunction
+    /// What long responses lose of their score; nil for nothing.
+    private let overlongPenalty: OverlongPenalty?
 
-    package init(engine: RolloutEngine, tokenizer: Tokenizer, reward: any RewardFunction) {
+    package init(
+        engine: RolloutEngine, tokenizer: Tokenizer, reward: any RewardFunction,
+        overlongPenalty: OverlongPenalty? = nil
+    ) {
         self.engine = engine
         self.tokenizer = tokenizer
         self.reward = reward
+        self.overlongPenalty = overlongPenalty
     }
 
     /// Responses in the order of `rows`, those of one row together.
@@ -82,10 +89,13 @@ package struct ResponseCollector {
             sampleName: row.name, dataSource: row.dataSource, response: text,
             groundTruth: row.groundTruth, groundTruthValue: row.groundTruthValue,
             extraInfo: row.extraInfo)
-        let reward = reward
+        let (reward, penalty, length) = (reward, overlongPenalty, completion.tokens.count)
         return Scoring(
             row: row, group: group, completion: completion, text: text,
-            task: Task { try await reward.score(request) })
+            task: Task {
+                let score = try await reward.score(request)
+                return penalty.map { score.shortened(by: $0, length: length) } ?? score
+            })
     }
 
     /// A response whose score is being computed.
@@ -101,5 +111,17 @@ package struct ResponseCollector {
                 row: row, group: group, completion: completion, text: text,
                 reward: try await task.value)
         }
+    }
+}
+
+extension RewardScore {
+    /// The score with the penalty of a response of `length` tokens, and as verl's DAPO reward
+    /// reports both: `acc` is the score before it, `overlong_reward` the penalty.
+    fileprivate func shortened(by penalty: OverlongPenalty, length: Int) -> RewardScore {
+        let loss = penalty.penalty(length: length)
+        var extras = extras
+        extras["acc"] = extras["acc"] ?? score
+        extras["overlong_reward"] = loss
+        return RewardScore(score: score + loss, extras: extras)
     }
 }

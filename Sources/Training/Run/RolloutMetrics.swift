@@ -1,3 +1,4 @@
+import Objectives
 import Rewards
 import Rollouts
 import Tensors
@@ -6,20 +7,14 @@ extension [String: Double] {
     /// verl's metrics of one batch of responses: scores, advantages and lengths.
     ///
     /// - Parameters:
-    ///   - advantages: of every response token.
     ///   - lengthLimits: the longest prompt and response that the settings allow.
     package mutating func addRolloutMetrics(
-        _ responses: [ScoredResponse], advantages: [Float],
+        _ rollout: StepRollout.Outcome, _ outcome: LearningStep.Outcome,
         lengthLimits: (prompt: Int, response: Int)
     ) {
-        let scores = responses.map(\.reward.score)
-        add("critic/score", scores)
-        add("critic/rewards", scores)
-        let tokenAdvantages = advantages.map { Double($0) }
-        add("critic/advantages", tokenAdvantages)
-        // Without a critic the return of each token is its advantage.
-        add("critic/returns", tokenAdvantages)
-
+        let responses = rollout.responses
+        addScores(outcome)
+        self["train/num_gen_batches"] = Double(rollout.batchCount)
         let lengths = responses.map { Double($0.completion.tokens.count) }
         add("response_length", lengths)
         self["response_length/clip_ratio"] = share(lengths) { $0 >= Double(lengthLimits.response) }
@@ -28,6 +23,27 @@ extension [String: Double] {
         self["prompt_length/clip_ratio"] = share(prompts) { $0 >= Double(lengthLimits.prompt) }
         addTokenTotals(Double(responses.reduce(0) { $0 + $1.tokenCount }))
         self["response/aborted_ratio"] = share(lengths) { $0 == 0 }
+    }
+
+    /// Scores, rewards (with the KL taken off, where it is), and what became of them.
+    private mutating func addScores(_ outcome: LearningStep.Outcome) {
+        let experience = outcome.experience
+        let layout = experience.samples.responseLayout
+        add("critic/score", experience.scores.map { Double($0) })
+        add(
+            "critic/rewards",
+            (0..<layout.sequenceCount).map { sequence in
+                layout.tokens(of: sequence).reduce(0) { $0 + Double(experience.tokenRewards[$1]) }
+            })
+        let learned = layout.unmaskedTokens
+        add("critic/advantages", learned.map { Double(outcome.estimates.advantages[$0]) })
+        let returns = learned.map { Double(outcome.estimates.returns[$0]) }
+        add("critic/returns", returns)
+        guard let all = experience.samples.joined(\.values) else { return }
+        let values = learned.map { Double(all[$0]) }
+        add("critic/values", values)
+        let unexplained = zip(returns, values).map { $0 - $1 }.variance
+        self["critic/vf_explained_var"] = 1 - unexplained / (returns.variance + 1e-5)
     }
 
     /// verl's comparison of the tokens that each worker computes; here there is one.
@@ -81,4 +97,13 @@ extension [String: Double] {
 extension ScoredResponse {
     /// Tokens of prompt and response.
     fileprivate var tokenCount: Int { row.promptIDs.count + completion.tokens.count }
+}
+
+extension [Double] {
+    /// The variance with Bessel's correction; 0 of fewer than two.
+    fileprivate var variance: Double {
+        guard count > 1 else { return 0 }
+        let mean = reduce(0, +) / Double(count)
+        return reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count - 1)
+    }
 }

@@ -71,6 +71,13 @@ struct RunConsole {
         progress.write("step \(step)/\(totalSteps)  " + (fields + [rest]).joined(separator: "  "))
     }
 
+    /// Says that a run ends before its last step, because its prompts have all been used.
+    mutating func noteEndOfPrompts(step: Int) {
+        progress.write(
+            "the prompts have been gone through trainer.total_epochs times after \(step) of "
+                + "\(totalSteps) steps: groups left out (algorithm.filter_groups) used them up")
+    }
+
     mutating func finishValidation(step: Int, _ outcome: Validation.Outcome) {
         if firstValidation == nil {
             firstValidation = outcome.meanScore

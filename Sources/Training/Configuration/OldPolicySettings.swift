@@ -1,0 +1,87 @@
+package import Objectives
+import Settings
+
+/// Whose log-probabilities the loss compares the policy with, and what is done where the rollout's
+/// differ: the keys `algorithm.rollout_correction.*`.
+package struct OldPolicySettings: Sendable {
+    /// Where the old log-probabilities come from.
+    package enum Source: Sendable {
+        /// The rollout's own where they are the policy's, else a pass of their own.
+        case automatic
+        /// A pass of their own, before the first update (`bypass_mode=false`).
+        case recomputed
+        /// The rollout's, with the loss that verl has for that (`bypass_mode=true`).
+        case rollout
+    }
+
+    package let source: Source
+    /// Weights and rejections by the difference between rollout and training.
+    package let correction: RolloutCorrectionSettings
+    /// The loss of `bypass_mode=true`.
+    package let bypassLoss: BypassLoss
+
+    /// Whether anything is weighted or rejected.
+    package var corrects: Bool { correction.weighting != nil || !correction.rejections.isEmpty }
+
+    package init(
+        source: Source, correction: RolloutCorrectionSettings? = nil,
+        bypassLoss: BypassLoss = .ppoClip
+    ) throws(ObjectiveError) {
+        self.source = source
+        if let correction {
+            self.correction = correction
+        } else {
+            self.correction = try RolloutCorrectionSettings()
+        }
+        self.bypassLoss = bypassLoss
+    }
+
+    /// Reads `algorithm.rollout_correction.*`.
+    init(_ reader: SettingsReader) throws(SettingsError) {
+        let bypass = try reader.optionalBool(
+            "bypass_mode",
+            "Compare the policy with the rollout's log-probabilities: true as verl's bypass mode,"
+                + " false with log-probabilities computed anew, null whichever is exact and"
+                + " cheaper.")
+        source = bypass.map { $0 ? .rollout : .recomputed } ?? .automatic
+        bypassLoss = try reader.choice(
+            "loss_type", default: BypassLoss.ppoClip, "The policy loss of bypass mode.")
+        if bypassLoss != .ppoClip, source != .rollout {
+            throw reader.conflict(
+                ["loss_type", "bypass_mode"], "the first is of bypass mode, so set the second true")
+        }
+        correction = try Self.correction(reader)
+        guard source == .rollout, bypassLoss == .ppoClip, correction.weighting != nil else {
+            return
+        }
+        reader.note(
+            "'\(reader.fullKey("rollout_is"))' has no effect with loss_type=ppo_clip in bypass"
+                + " mode: its ratio is the importance weight already.")
+    }
+
+    private static func correction(_ reader: SettingsReader) throws(SettingsError)
+        -> RolloutCorrectionSettings
+    {
+        let weighting = try reader.optionalChoice(
+            "rollout_is", of: RolloutCorrectionSettings.Weighting.allCases.map(\.rawValue),
+            "Weigh tokens by the ratio of the policy to the rollout, of the token or the sequence.")
+        let threshold = try reader.double(
+            "rollout_is_threshold", default: 2, in: .above(0), "The largest such weight.")
+        let normalizes = try reader.bool(
+            "rollout_is_batch_normalize", default: false, "Divide these weights by their mean.")
+        let rejections = try reader.optionalString(
+            "rollout_rs",
+            "Rules, parted by commas, that a token or sequence must pass to be learned from, such"
+                + " as token_k1 or seq_mean_k3.")
+        let thresholds = try reader.optionalString(
+            "rollout_rs_threshold",
+            "One threshold for all rules or one each, parted by commas; LOWER_UPPER for k1.")
+        do throws(ObjectiveError) {
+            return try RolloutCorrectionSettings(
+                weighting: weighting, weightThreshold: threshold, normalizesWeights: normalizes,
+                rejections: rejections, rejectionThresholds: thresholds)
+        } catch {
+            throw SettingsError("'\(reader.prefix)': \(error)")
+        }
+    }
+}
