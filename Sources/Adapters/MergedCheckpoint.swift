@@ -2,12 +2,6 @@ import Formats
 import Models
 import Tensors
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 extension LoRAAdapter {
     /// Writes the checkpoint in which each adapted weight is `W + scale B A`, as a whole, or leaves
     /// what was there.
@@ -22,7 +16,7 @@ extension LoRAAdapter {
     ///   was written reads back differently.
     package func merge(base: String, to directory: String) throws {
         let checkpoint = try SafetensorsCheckpoint(directory: base)
-        guard canonical(base) != canonical(directory) else {
+        guard canonicalPath(base) != canonicalPath(directory) else {
             throw AdapterError("\(directory) is the base model; merge into another folder.")
         }
         let merged = try mergedWeights(checkpoint)
@@ -106,9 +100,4 @@ private struct MergedWeight {
             try tensor.withBytes(piece)
         }
     }
-}
-
-/// The path without links and dots, so that two ways to write one folder compare equal.
-private func canonical(_ path: String) -> String {
-    URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
 }

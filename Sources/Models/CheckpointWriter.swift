@@ -83,10 +83,17 @@ extension Decoder {
     private func checkIsSame(as written: Decoder, in directory: String) throws(ModelError) {
         for (here, there) in zip(weights.named, written.weights.named) {
             guard here.tensor.hasSameBytes(as: there.tensor) else {
-                throw ModelError(
-                    "\(directory)/model.safetensors: the tensor \"\(here.name)\" read back differs from "
-                        + "the one in memory; the disk may be failing.")
+                throw ModelError.differsFromMemory(here.name, in: directory)
             }
         }
+    }
+}
+
+extension ModelError {
+    /// The error for a tensor of a checkpoint that was written and reads back differently.
+    static func differsFromMemory(_ tensor: String, in directory: String) -> ModelError {
+        ModelError(
+            "\(directory)/model.safetensors: the tensor \"\(tensor)\" read back differs from the "
+                + "one in memory; the disk may be failing.")
     }
 }

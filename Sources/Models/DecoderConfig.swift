@@ -5,6 +5,8 @@ package import Tensors
 package struct DecoderConfig: Sendable, Equatable {
     /// The class that transformers would load, such as `Qwen2ForCausalLM`.
     package let architecture: String
+    /// Whether the model has a head that gives logits; a body alone has none.
+    package private(set) var hasLanguageHead: Bool
     package let hiddenSize: Int
     package let intermediateSize: Int
     package let layerCount: Int
@@ -40,9 +42,34 @@ package struct DecoderConfig: Sendable, Equatable {
     /// - Throws: `ModelError` for an architecture, activation, rope type or quantisation that is
     ///   not supported, and for missing, impossible or contradicting values.
     package init(_ json: JSON, name: String) throws(ModelError) {
+        try self.init(json, name: name, DecoderFamily.languageModels)
+    }
+
+    /// Reads the same of a checkpoint of which only the body counts: that of a language model or
+    /// of a classifier of tokens or sequences (a critic, a reward model).
+    package init(body json: JSON, name: String) throws(ModelError) {
+        try self.init(
+            json, name: name, DecoderFamily.languageModels + DecoderFamily.classifiers)
+        hasLanguageHead = false
+    }
+
+    /// The class of transformers that puts a head for each token's class on the same body.
+    var tokenClassifier: String {
+        "\(DecoderFamily.family(of: architecture))ForTokenClassification"
+    }
+
+    /// The same model without its head.
+    package var body: DecoderConfig {
+        var copy = self
+        copy.hasLanguageHead = false
+        return copy
+    }
+
+    private init(_ json: JSON, name: String, _ supported: [String]) throws(ModelError) {
         let fields = ConfigFields(json, name: name)
-        let family = try DecoderFamily(fields)
+        let family = try DecoderFamily(fields, supported)
         architecture = family.architecture
+        hasLanguageHead = true
         hiddenSize = try fields.positive("hidden_size", upTo: 1 << 20)
         intermediateSize = try fields.positive("intermediate_size", upTo: 1 << 20)
         layerCount = try fields.positive("num_hidden_layers", upTo: 1 << 12)
@@ -123,22 +150,32 @@ private struct DecoderFamily {
     var hasQKNorm = false
     var slidesByDefault = false
 
-    private static let supported = [
+    static let languageModels = [
         "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM",
     ]
+    static let classifiers = ["TokenClassification", "SequenceClassification"].flatMap { task in
+        languageModels.map { $0.replacing("CausalLM", with: task) }
+    }
 
-    init(_ fields: ConfigFields) throws(ModelError) {
+    init(_ fields: ConfigFields, _ supported: [String]) throws(ModelError) {
         let name = try fields.strings("architectures")?.first ?? "none"
-        switch name {
-        case "LlamaForCausalLM": break
-        case "MistralForCausalLM": slidesByDefault = true
-        case "Qwen2ForCausalLM": alwaysHasQKVBias = true
-        case "Qwen3ForCausalLM": hasQKNorm = true
-        default:
+        guard supported.contains(name) else {
             throw fields.error(
                 "the architecture '\(name)' is not supported; supported are "
-                    + Self.supported.joined(separator: ", "))
+                    + supported.joined(separator: ", "))
+        }
+        switch Self.family(of: name) {
+        case "Mistral": slidesByDefault = true
+        case "Qwen2": alwaysHasQKVBias = true
+        case "Qwen3": hasQKNorm = true
+        default: break
         }
         architecture = name
+    }
+
+    /// What stands before "For": `Qwen2` of `Qwen2ForCausalLM`.
+    static func family(of architecture: String) -> Substring {
+        architecture.prefix(
+            upTo: architecture.firstRange(of: "For")?.lowerBound ?? architecture.endIndex)
     }
 }

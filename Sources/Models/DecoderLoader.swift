@@ -8,9 +8,25 @@ extension Decoder {
     /// - Throws: `FormatError` or `ModelError` when a file is missing or broken, the architecture is
     ///   not supported, or config and tensors contradict each other.
     package init(directory: String) throws {
-        let configPath = "\(directory)/config.json"
-        let config = try DecoderConfig(JSON(contentsOfFile: configPath), name: configPath)
-        let checkpoint = try SafetensorsCheckpoint(directory: directory)
+        let path = "\(directory)/config.json"
+        try self.init(
+            DecoderConfig(JSON(contentsOfFile: path), name: path),
+            SafetensorsCheckpoint(directory: directory))
+    }
+
+    /// Opens the body of a checkpoint, whatever head that has: a language model's, a critic's or a
+    /// reward model's.
+    ///
+    /// - Throws: as `init(directory:)`.
+    package init(bodyOf directory: String) throws {
+        let path = "\(directory)/config.json"
+        try self.init(
+            DecoderConfig(body: JSON(contentsOfFile: path), name: path),
+            SafetensorsCheckpoint(directory: directory))
+    }
+
+    private init(_ config: DecoderConfig, _ checkpoint: SafetensorsCheckpoint) throws {
+        let directory = checkpoint.directory
         var unread = Set(checkpoint.names)
         let weights = try DecoderWeights(config) { name, shape in
             unread.remove(name)
@@ -18,7 +34,7 @@ extension Decoder {
             guard entry.shape == shape else {
                 throw ModelError(
                     "\(file.path): the tensor \"\(name)\" has the shape \(entry.shape), but "
-                        + "\(configPath) implies \(shape).")
+                        + "\(directory)/config.json implies \(shape).")
             }
             return try Tensor(mapping: entry, of: file)
         }
@@ -30,9 +46,12 @@ extension Decoder {
         self.init(config, weights)
     }
 
-    /// Tensors that old checkpoints hold although they can be computed from the others.
+    /// Tensors that old checkpoints hold although they can be computed from the others, and the
+    /// heads of a checkpoint whose body alone is read.
     private static func isIgnorable(_ name: String, _ config: DecoderConfig) -> Bool {
-        name.hasSuffix("rotary_emb.inv_freq") || (name == "lm_head.weight" && config.tiesEmbeddings)
+        if name.hasSuffix("rotary_emb.inv_freq") { return true }
+        if !config.hasLanguageHead { return ValueHead.headNames.contains(name) }
+        return name == "lm_head.weight" && config.tiesEmbeddings
     }
 }
 

@@ -23,10 +23,16 @@ package struct DecoderWeights {
     package let layers: [Layer]
     /// `[D]`
     package let finalNorm: Tensor
-    /// `[V, D]`; the embedding table itself where the config ties them.
-    package let head: Tensor
+    /// `[V, D]`, the embedding table itself where the config ties them; `nil` in a body alone.
+    private let languageHead: Tensor?
     /// Every weight once under its checkpoint name, in the order of `names`.
     package let named: [(name: String, tensor: Tensor)]
+
+    /// `[V, D]`, what logits are computed with; a body alone must not be asked for it.
+    package var head: Tensor {
+        guard let languageHead else { preconditionFailure("A body has no head for logits.") }
+        return languageHead
+    }
 
     /// Asks `tensor` for each weight by its checkpoint name and the shape that the config implies.
     ///
@@ -49,9 +55,13 @@ package struct DecoderWeights {
         }
         self.layers = layers
         finalNorm = try next("model.norm.weight", [D])
-        head =
-            config.tiesEmbeddings
-            ? embedding : try next("lm_head.weight", [config.vocabularySize, D])
+        if !config.hasLanguageHead {
+            languageHead = nil
+        } else if config.tiesEmbeddings {
+            languageHead = embedding
+        } else {
+            languageHead = try next("lm_head.weight", [config.vocabularySize, D])
+        }
         self.named = named
     }
 
