@@ -9,14 +9,15 @@ package final class LoRAAdapter {
     package let config: LoRAConfig
     /// The adapted projections, by layer and in the order of the forward pass.
     package let modules: [AdaptedModule]
-    /// A of module i in slot `2 i`, B in slot `2 i + 1`, under the names of PEFT's files.
+    /// A of module i in slot `2 i`, B in slot `2 i + 1`, then a critic's head, under the names of
+    /// PEFT's files.
     package let parameters: ParameterBuffer
     /// How often the values were published; what a completion was sampled with is named by it.
     package private(set) var version = 0
     private let layerCount: Int
 
     /// A fresh adapter, which adds nothing yet: A is uniform in ±1/sqrt(K) (Kaiming with a = sqrt
-    /// 5, as PEFT does it), B is zero.
+    /// 5, as PEFT does it), B is zero. So is a critic's head, which is not this function's to draw.
     ///
     /// - Throws: when the config is impossible for the model.
     package convenience init(
@@ -41,8 +42,19 @@ package final class LoRAAdapter {
         self.config = config
         modules = try config.modules(of: model)
         layerCount = model.layerCount
+        let head = config.task == .tokenClassification ? ValueHead.names(model) : []
         parameters = ParameterBuffer(
-            modules.flatMap { [($0.nameOfA, $0.shapeOfA), ($0.nameOfB, $0.shapeOfB)] })
+            modules.flatMap { [($0.nameOfA, $0.shapeOfA), ($0.nameOfB, $0.shapeOfB)] }
+                + head.map { ("base_model.model.\($0.name)", $0.shape) })
+    }
+
+    /// The critic's head, whose weights are trained with the low-rank parts: views of the
+    /// parameters; `nil` in a language model's adapter.
+    package var valueHead: ValueHead? {
+        guard config.task == .tokenClassification else { return nil }
+        let place = 2 * modules.count
+        return ValueHead(
+            weight: parameters.parameter(place), bias: parameters.parameter(place + 1))
     }
 
     /// The low-rank parts as the decoder takes them: views of the parameters, never copies.

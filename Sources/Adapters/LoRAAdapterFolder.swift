@@ -2,17 +2,35 @@ import Formats
 package import Models
 import Tensors
 
+extension AdapterTask {
+    /// What an adapter of this task is, in words.
+    fileprivate var words: String {
+        switch self {
+        case .causalLM: "the adapter of a model that gives tokens"
+        case .tokenClassification: "the adapter of a critic"
+        }
+    }
+}
+
 extension LoRAAdapter {
     /// Name of the tensors' file in a PEFT folder.
     package static let fileName = "adapter_model.safetensors"
 
     /// Reads the adapter of a PEFT folder; tensors stored as f16 or bf16 are widened.
     ///
+    /// - Parameter task: what the adapter must be for.
     /// - Throws: `FormatError` or `AdapterError`, one sentence with the file and the tensor, when a
     ///   file is missing or broken, or the adapter is of another kind or for another model.
-    package convenience init(directory: String, for model: DecoderConfig) throws {
+    package convenience init(
+        directory: String, for model: DecoderConfig, task: AdapterTask = .causalLM
+    ) throws {
         let configPath = "\(directory)/\(LoRAConfig.fileName)"
         let config = try LoRAConfig(JSON(contentsOfFile: configPath), name: configPath)
+        guard config.task == task else {
+            throw AdapterError(
+                "\(configPath): task_type is \"\(config.task.rawValue)\", \(config.task.words), but "
+                    + "\"\(task.rawValue)\" is wanted, \(task.words).")
+        }
         do {
             try self.init(zeros: config, for: model)
         } catch {

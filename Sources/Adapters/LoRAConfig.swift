@@ -21,12 +21,14 @@ package struct LoRAConfig: Sendable, Equatable {
     package var dropout: Double
     /// The model that the adapter belongs to, as the adapter's files name it.
     package var baseModel: String?
+    /// What the adapted model is for.
+    package var task: AdapterTask
 
     package init(
         rank: Int, alpha: Double, targetModules: ModuleSelection = .allLinear,
         excludeModules: ModuleSelection? = nil, usesRSLoRA: Bool = false,
         rankPattern: [ModulePattern<Int>] = [], alphaPattern: [ModulePattern<Double>] = [],
-        dropout: Double = 0, baseModel: String? = nil
+        dropout: Double = 0, baseModel: String? = nil, task: AdapterTask = .causalLM
     ) {
         self.rank = rank
         self.alpha = alpha
@@ -37,6 +39,23 @@ package struct LoRAConfig: Sendable, Equatable {
         self.alphaPattern = alphaPattern
         self.dropout = dropout
         self.baseModel = baseModel
+        self.task = task
+    }
+}
+
+/// What an adapted model is for; raw values are PEFT's.
+package enum AdapterTask: String, Sendable, Equatable {
+    /// It gives tokens.
+    case causalLM = "CAUSAL_LM"
+    /// It gives each token a value: a critic, whose adapter holds its head, too.
+    case tokenClassification = "TOKEN_CLS"
+
+    /// What PEFT saves whole beside the low-rank parts.
+    var modulesToSave: [String] {
+        switch self {
+        case .causalLM: []
+        case .tokenClassification: ["classifier", "score"]
+        }
     }
 }
 

@@ -8,13 +8,13 @@ extension LoRAConfig {
     private static let readKeys: Set = [
         "peft_type", "r", "lora_alpha", "target_modules", "exclude_modules", "use_rslora",
         "rank_pattern", "alpha_pattern", "lora_dropout", "base_model_name_or_path", "bias",
-        "init_lora_weights",
+        "init_lora_weights", "task_type", "modules_to_save",
     ]
     /// Keys that say nothing of what a trained adapter computes.
     private static let harmlessKeys: Set = [
         "auto_mapping", "corda_config", "ensure_weight_tying", "eva_config", "inference_mode",
         "layers_pattern", "loftq_config", "lora_ga_config", "megatron_core", "peft_version",
-        "qalora_group_size", "revision", "runtime_config", "task_type",
+        "qalora_group_size", "revision", "runtime_config",
     ]
 
     /// Reads the parsed content of an `adapter_config.json`.
@@ -42,7 +42,8 @@ extension LoRAConfig {
             alphaPattern: try reader.patterns("alpha_pattern", reader.number),
             dropout: try reader.isInert("lora_dropout")
                 ? 0 : reader.number("lora_dropout", fields["lora_dropout"]),
-            baseModel: fields["base_model_name_or_path"]?.string)
+            baseModel: fields["base_model_name_or_path"]?.string,
+            task: try reader.task())
         if case .allLinear? = excludeModules {
             throw reader.mismatch("exclude_modules", "a list of names or a regular expression")
         }
@@ -83,7 +84,10 @@ extension LoRAConfig {
             ("lora_alpha", Self.json(alpha)),
             ("lora_bias", false),
             ("lora_dropout", .number(dropout)),
-            ("modules_to_save", .null),
+            (
+                "modules_to_save",
+                task.modulesToSave.isEmpty ? .null : .array(task.modulesToSave.map { .string($0) })
+            ),
             ("peft_type", "LORA"),
             ("r", .integer(rank)),
             ("rank_pattern", Self.table(rankPattern) { .integer($0) }),
@@ -91,7 +95,7 @@ extension LoRAConfig {
         ]
         fields += [
             ("target_modules", Self.json(targetModules)),
-            ("task_type", "CAUSAL_LM"),
+            ("task_type", .string(task.rawValue)),
             ("use_dora", false),
             ("use_rslora", .bool(usesRSLoRA)),
         ]
@@ -161,6 +165,19 @@ private struct FieldReader {
         if isInert(key) { return false }
         guard let flag = fields[key]?.bool else { throw mismatch(key, "true or false") }
         return flag
+    }
+
+    /// The task, whose own modules are the only ones that may be saved whole.
+    func task() throws(AdapterError) -> AdapterTask {
+        let task = fields["task_type"]?.string.flatMap(AdapterTask.init) ?? .causalLM
+        let saved = fields["modules_to_save"]
+        let isOwn = saved?.array?.allSatisfy {
+            task.modulesToSave.contains($0.string ?? "")
+        }
+        guard isInert("modules_to_save") || isOwn == true else {
+            throw mismatch("modules_to_save", "absent; this option is not supported")
+        }
+        return task
     }
 
     func selection(_ key: String) throws(AdapterError) -> ModuleSelection {
