@@ -19,6 +19,15 @@ extension SettingsReader {
         record.notices.append(sentence)
     }
 
+    /// Reads keys of a group that is off: they are declared and checked, but nothing is said of them.
+    package func quietly<Result>(
+        _ body: () throws(SettingsError) -> Result
+    ) throws(SettingsError) -> Result {
+        let notices = record.notices
+        defer { record.notices = notices }
+        return try body()
+    }
+
     /// Declares a key of which only some values can be met; throws when another one was given.
     ///
     /// Null, an empty list and an empty map are fine when `allowed` has null.
