@@ -13,6 +13,7 @@ import Tensors
 /// ```
 /// global_step_20/actor/lora_adapter/     adapter_config.json, adapter_model.safetensors
 /// global_step_20/actor/optimizer.safetensors
+/// global_step_20/critic/...              the same of PPO's critic
 /// global_step_20/trainer_state.json
 /// latest_checkpointed_iteration.txt      20
 /// ```
@@ -24,16 +25,18 @@ package struct CheckpointStore {
     private let savesOptimizer: Bool
     /// How many checkpoints are kept; `nil` keeps all.
     private let keptCount: Int?
+    private let critic: CriticCheckpoint?
 
     package init(
         _ run: RunDirectory, _ model: TrainedModel, _ optimizer: Optimizer, savesOptimizer: Bool,
-        keptCount: Int?
+        keptCount: Int?, critic: CriticCheckpoint? = nil
     ) {
         self.run = run
         self.model = model
         self.optimizer = optimizer
         self.savesOptimizer = savesOptimizer
         self.keptCount = keptCount
+        self.critic = critic
     }
 
     /// The folder that holds the trained adapter or model of `step`.
@@ -43,18 +46,21 @@ package struct CheckpointStore {
 
     /// Writes the checkpoint of `state` whole or not at all; earlier ones stay until it is.
     ///
-    /// The optimizer's own count is saved, which a step that was cut short between two mini-batches
-    /// has moved on although the step is not counted.
+    /// The optimizers' own counts are saved, which a step that was cut short between two
+    /// mini-batches has moved on although the step is not counted.
     package func save(_ state: TrainerState) throws -> SavedCheckpoint {
         var state = state
         state.optimizerStep = optimizer.step
+        state.criticOptimizerStep = critic?.optimizer.step
         let folder = try AtomicFolder(replacing: run.checkpoint(step: state.step))
         let path = folder.partialPath
         try FileManager.default.createDirectory(
             atPath: "\(path)/actor", withIntermediateDirectories: true)
         try model.save(to: "\(path)/actor/\(model.folderName)")
-        if savesOptimizer {
-            try optimizer.save(to: "\(path)/actor/\(Self.optimizerName)")
+        try critic?.save(into: path)
+        if savesOptimizer { try optimizer.save(to: "\(path)/actor/\(Optimizer.fileName)") }
+        // The state makes the checkpoint one that a run can go on from, which needs all moments.
+        if savesOptimizer, critic?.savesOptimizer ?? true {
             try AtomicFile.write(
                 state.json.serialized() + "\n", to: "\(path)/\(Self.stateName)")
         }
@@ -90,10 +96,16 @@ package struct CheckpointStore {
 
     /// Checkpoints of later steps are another run's, and stay.
     private func removeOldest(upTo lastStep: Int) throws {
-        guard let keptCount else { return }
-        let steps = try run.checkpointSteps().filter { $0 <= lastStep }
+        var steps = try run.checkpointSteps().filter { $0 <= lastStep }
+        if let keptCount {
+            for step in steps.dropLast(keptCount) {
+                try FileManager.default.removeItem(atPath: run.checkpoint(step: step))
+            }
+            steps = steps.suffix(keptCount)
+        }
+        guard let critic, let keptCount = critic.keptCount else { return }
         for step in steps.dropLast(keptCount) {
-            try FileManager.default.removeItem(atPath: run.checkpoint(step: step))
+            try critic.remove(from: run.checkpoint(step: step))
         }
     }
 
@@ -106,19 +118,34 @@ package struct CheckpointStore {
                     + "'optimizer' among checkpoint.save_contents).")
         }
         let state = try TrainerState(JSON(contentsOfFile: statePath), name: statePath)
+        try checkCritic(state, statePath)
         try model.restore(from: "\(folder)/actor/\(model.folderName)")
         try optimizer.restore(
-            from: "\(folder)/actor/\(Self.optimizerName)", step: state.optimizerStep)
+            from: "\(folder)/actor/\(Optimizer.fileName)", step: state.optimizerStep)
+        try critic?.restore(from: folder, optimizerStep: state.criticOptimizerStep ?? 0)
         return state
     }
 
-    private static let optimizerName = "optimizer.safetensors"
+    /// A run goes on with a critic exactly when it began with one.
+    private func checkCritic(_ state: TrainerState, _ path: String) throws {
+        guard (state.criticOptimizerStep == nil) != (critic == nil) else { return }
+        throw TrainingError(
+            critic == nil
+                ? "\(path) is of a run with a critic, but this run has none; set "
+                    + "algorithm.adv_estimator as it was."
+                : "\(path) is of a run without a critic, but this run has one; set "
+                    + "algorithm.adv_estimator as it was.")
+    }
+
     private static let stateName = "trainer_state.json"
 }
 
 extension Optimizer {
+    /// Name of the file beside what is trained.
+    static let fileName = "optimizer.safetensors"
+
     /// Writes both moments, `[count]` each.
-    fileprivate func save(to path: String) throws(FormatError) {
+    func save(to path: String) throws(FormatError) {
         try SafetensorsWriter.write(
             [
                 SafetensorsSource(name: "first_moments", state.firstMoments),
@@ -126,7 +153,8 @@ extension Optimizer {
             ], to: path)
     }
 
-    fileprivate func restore(from path: String, step: Int) throws {
+    /// Takes the moments that `save` wrote after `step` updates.
+    func restore(from path: String, step: Int) throws {
         let file = try SafetensorsFile(path: path)
         for (name, target) in [
             ("first_moments", state.firstMoments), ("second_moments", state.secondMoments),

@@ -11,6 +11,8 @@ package struct TrainerState: Sendable, Equatable {
     package var promptsTaken = 0
     /// The coefficient of the KL in the reward, where there is one.
     package var klCoefficient: Double?
+    /// Updates that the critic's optimizer made; `nil` in a run without a critic.
+    package var criticOptimizerStep: Int?
 
     package init() {}
 
@@ -20,6 +22,7 @@ package struct TrainerState: Sendable, Equatable {
             "prompts_taken": .integer(promptsTaken),
         ]
         fields["kl_coef"] = klCoefficient.map { .number($0) }
+        fields["critic_optimizer_step"] = criticOptimizerStep.map { .integer($0) }
         return .object(fields)
     }
 
@@ -35,5 +38,7 @@ package struct TrainerState: Sendable, Equatable {
         optimizerStep = try count("optimizer_step")
         promptsTaken = try count("prompts_taken")
         klCoefficient = json["kl_coef"]?.double
+        let criticKey = "critic_optimizer_step"
+        criticOptimizerStep = json[criticKey] == nil ? nil : try count(criticKey)
     }
 }

@@ -43,18 +43,18 @@ package struct ActorSettings: Sendable {
     }
 
     /// verl has the clipping norm in two places; when both are given they must agree.
-    private static func optimizer(_ reader: SettingsReader) throws(SettingsError)
-        -> OptimizerSettings
-    {
-        let optimizer = try OptimizerSettings(reader.scope("optim"))
+    static func optimizer(
+        _ reader: SettingsReader, defaults: OptimizerSettings.Defaults = .init()
+    ) throws(SettingsError) -> OptimizerSettings {
+        let optimizer = try OptimizerSettings(reader.scope("optim"), defaults: defaults)
         let clip = try reader.double(
             "grad_clip", default: optimizer.gradientClip, in: .above(0),
             "Gradients of a larger global norm are scaled down to this one.")
         if clip == optimizer.gradientClip { return optimizer }
         guard reader.isGiven("optim.clip_grad") else {
-            return try OptimizerSettings(
-                reader.scope("optim"),
-                defaults: OptimizerSettings.Defaults(gradientClip: clip))
+            var defaults = defaults
+            defaults.gradientClip = clip
+            return try OptimizerSettings(reader.scope("optim"), defaults: defaults)
         }
         throw reader.conflict(
             ["grad_clip", "optim.clip_grad"], "both clip the same gradient, so set only one")

@@ -23,12 +23,19 @@ package struct LoRASettings: Sendable {
     package var isOn: Bool { rank > 0 }
 
     /// Reads the keys below a model's group.
-    init(_ reader: SettingsReader, defaultAlpha: Double = 16) throws(SettingsError) {
+    ///
+    /// - Parameters:
+    ///   - other: the adapter whose rank and alpha stand where no rank is given.
+    init(
+        _ reader: SettingsReader, inheriting other: LoRASettings? = nil, defaultAlpha: Double = 16
+    ) throws(SettingsError) {
+        let inherited = reader.isGiven("lora_rank") ? nil : other
         rank = try reader.int(
-            "lora_rank", default: 0, in: .between(0, 4096),
-            "Rank of the LoRA adapter; 0 trains the whole model.")
+            "lora_rank", default: other?.rank ?? 0, in: .between(0, 4096),
+            "Rank of the LoRA adapter; 0 trains the whole model"
+                + (other == nil ? "." : "; the actor's rank and alpha unless set."))
         alpha = try reader.double(
-            "lora_alpha", default: defaultAlpha, in: .above(0),
+            "lora_alpha", default: inherited?.alpha ?? defaultAlpha, in: .above(0),
             "The adapter's output is scaled by alpha / rank.")
         targets =
             try reader.targets(

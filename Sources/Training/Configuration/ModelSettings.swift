@@ -46,7 +46,8 @@ package struct ModelSettings: Sendable {
         return path
     }
 
-    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+    /// Keys of a model that have nothing to set here.
+    static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
         reader.ignored("use_shm", because: "the checkpoint is mapped from its own files")
         reader.ignored("trust_remote_code", because: "code of a checkpoint is never run")
         reader.ignored(

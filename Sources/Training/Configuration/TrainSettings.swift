@@ -14,6 +14,8 @@ package struct TrainSettings: Sendable {
     package let rollout: RolloutSettings
     package let reference: ReferenceSettings
     package let algorithm: AlgorithmSettings
+    /// PPO's critic; nil when none runs.
+    package let critic: CriticSettings?
     package let reward: RewardSettings
     package let trainer: TrainerSettings
     /// The configuration in force, defaults included, and what is to be said about it.
@@ -41,6 +43,10 @@ package struct TrainSettings: Sendable {
             roles.scope("rollout"), actor: actor.microBatch, defaultSeed: trainer.seed)
         reference = try ReferenceSettings(roles.scope("ref"), actor: actor.microBatch)
         algorithm = try AlgorithmSettings(reader.scope("algorithm"))
+        critic = try CriticSettings.read(
+            reader, model: model, actor: actor, estimator: algorithm.estimator,
+            responseCount: rollout.sampling.responseCount, trainBatchSize: data.trainBatchSize)
+        try trainer.checkWarmup(reader, hasCritic: critic != nil)
         reward = try RewardSettings(reader, maxResponseLength: data.maxResponseLength)
         try Self.declareOthers(reader)
         try Self.checkBatches(reader, data, actor, rollout)
@@ -55,9 +61,6 @@ package struct TrainSettings: Sendable {
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
-        try reader.unsupported(
-            "critic.enable", allowed: [nil, false], because: "there is no critic yet")
-        reader.ignored("critic", because: "there is no critic yet")
         reader.ignored(
             ["ray_kwargs", "ray_init", "hydra", "global_profiler", "transfer_queue"],
             because: "it belongs to the inner workings of verl")

@@ -28,6 +28,10 @@ package struct TrainerSettings: Sendable {
     package let validationFolder: String?
     /// Checkpoints that are kept, the newest ones; nil for all.
     package let keptCheckpoints: Int?
+    /// Checkpoints whose critic is kept, the newest ones; nil for all.
+    package let keptCriticCheckpoints: Int?
+    /// The first step that updates the actor; before it the critic alone learns.
+    package let criticWarmup: Int
     /// Where the run starts.
     package let resume: ResumeSettings
     /// The device by name: `auto` or `cpu`.
@@ -66,12 +70,26 @@ package struct TrainerSettings: Sendable {
             "validation_data_dir", "Folder for the responses of every validation.")
         keptCheckpoints = try reader.optionalInt(
             "max_actor_ckpt_to_keep", in: .atLeast(1), "Checkpoints that are kept; null for all.")
+        keptCriticCheckpoints = try reader.optionalInt(
+            "max_critic_ckpt_to_keep", in: .atLeast(1),
+            "Checkpoints whose critic is kept; null for all.")
+        criticWarmup = try reader.int(
+            "critic_warmup", default: 0, in: .atLeast(0),
+            "The first step that updates the actor; before it the critic alone learns.")
         resume = try ResumeSettings(reader)
         device = try reader.device()
         threads = try reader.threads()
         seed = try reader.int(
             "seed", default: 1, "Seed of everything that has no seed of its own.")
         try Self.declareOthers(reader)
+    }
+
+    /// Steps of a critic alone need one.
+    func checkWarmup(_ root: SettingsReader, hasCritic: Bool) throws(SettingsError) {
+        guard criticWarmup > 0, !hasCritic else { return }
+        throw root.conflict(
+            ["trainer.critic_warmup", "algorithm.adv_estimator"],
+            "the estimator uses no critic, so there is none to warm up")
     }
 
     /// Keys of `trainer` that RL and supervised fine-tuning share.
@@ -89,8 +107,6 @@ package struct TrainerSettings: Sendable {
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
         try declareShared(reader)
-        reader.ignored(
-            ["critic_warmup", "max_critic_ckpt_to_keep"], because: "there is no critic")
         reader.ignored(
             ["ray_wait_register_center_timeout", "npu_profile"], because: "Ray is not used")
         reader.ignored(

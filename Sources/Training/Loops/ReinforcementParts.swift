@@ -8,6 +8,8 @@ struct ReinforcementParts {
     let tokenizer: Tokenizer
     let model: TrainedModel
     let reference: ReferenceModel
+    /// PPO's critic; nil when none runs.
+    let critic: TrainedCritic?
     let engine: RolloutEngine
     let reward: any RewardFunction
     let trainingPrompts: PromptDataset
@@ -33,12 +35,19 @@ struct ReinforcementParts {
         model = try TrainedModel(
             directory: modelSettings.path, lora: modelSettings.lora,
             seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
+        let longestSequence = settings.data.prompts.maxLength + settings.data.maxResponseLength
         try model.checkFits(
-            tokenizer,
-            longestSequence: settings.data.prompts.maxLength + settings.data.maxResponseLength,
+            tokenizer, longestSequence: longestSequence,
             keys: "data.max_prompt_length and data.max_response_length")
         reference = try ReferenceModel(
             settings.reference.choice, of: model, initialAdapter: modelSettings.lora.adapterPath)
+        critic = try settings.critic.map { [model] critic in
+            try TrainedCritic(
+                critic, actor: model.policy.base,
+                seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
+        }
+        try critic?.checkFits(
+            actor: model.policy.decoder.config, longestSequence: longestSequence)
         engine = try RolloutEngine(
             model: model.policy.decoder, settings: EngineSettings(settings))
         try Self.checkSources(settings.reward, trainingPrompts, validationPrompts)

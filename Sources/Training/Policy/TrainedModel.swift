@@ -32,14 +32,16 @@ package final class TrainedModel {
             base: base, adapter: adapter.weights(training: true), parameters: adapter.parameters)
     }
 
-    private static func adapter(
-        _ lora: LoRASettings, base: Decoder, directory: String, seed: UInt64
+    /// The adapter that the settings ask for: a fresh one, or one to go on from.
+    static func adapter(
+        _ lora: LoRASettings, base: Decoder, directory: String, task: AdapterTask = .causalLM,
+        seed: UInt64
     ) throws -> LoRAAdapter {
         guard let path = lora.adapterPath else {
             return try LoRAAdapter(
-                LoRAConfig(lora, baseModel: directory), for: base.config, seed: seed)
+                LoRAConfig(lora, baseModel: directory, task: task), for: base.config, seed: seed)
         }
-        let adapter = try LoRAAdapter(directory: path, for: base.config)
+        let adapter = try LoRAAdapter(directory: path, for: base.config, task: task)
         guard adapter.config.rank == lora.rank else {
             throw TrainingError(
                 "lora_adapter_path: the adapter in \(path) has rank \(adapter.config.rank), but "
@@ -122,7 +124,7 @@ package final class TrainedModel {
 
 extension LoRAConfig {
     /// The adapter that a run's settings ask for.
-    fileprivate init(_ settings: LoRASettings, baseModel: String) {
+    fileprivate init(_ settings: LoRASettings, baseModel: String, task: AdapterTask) {
         self.init(
             rank: settings.rank, alpha: settings.alpha,
             targetModules: ModuleSelection(settings.targets),
@@ -134,7 +136,7 @@ extension LoRAConfig {
             alphaPattern: settings.alphaPattern.sorted { $0.key < $1.key }.map {
                 ModulePattern($0.key, $0.value)
             },
-            baseModel: baseModel)
+            baseModel: baseModel, task: task)
     }
 }
 

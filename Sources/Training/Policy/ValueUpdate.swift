@@ -1,0 +1,85 @@
+package import Objectives
+import Tensors
+
+/// The settings of one update of the critic.
+package struct ValueUpdateSettings: Sendable {
+    package var loss: ValueLossSettings
+    package var microBatches: MicroBatchSettings
+    /// Whether blocks are run again in the backward pass instead of keeping their activations.
+    package var recomputes: Bool
+    /// Length that responses would be padded to, which `seq-mean-token-sum-norm` divides by.
+    package var paddedResponseLength: Int
+
+    package init(
+        loss: ValueLossSettings, microBatches: MicroBatchSettings, recomputes: Bool,
+        paddedResponseLength: Int
+    ) {
+        self.loss = loss
+        self.microBatches = microBatches
+        self.recomputes = recomputes
+        self.paddedResponseLength = paddedResponseLength
+    }
+}
+
+/// What one mini-batch gave the critic.
+package struct ValueGradient {
+    /// The loss over the whole mini-batch.
+    package var loss = 0.0
+    /// verl's `critic/...` metrics of the mini-batch.
+    package var metrics: [String: Double] = [:]
+}
+
+/// Adds the gradient of one mini-batch to the critic's gradient buffer, a micro-batch at a time.
+///
+/// Losses are normalised by the counts of the whole mini-batch, so that the cut into micro-batches
+/// changes nothing.
+/// - Parameters:
+///   - samples: with the `values` and `returns` of their response tokens.
+///   - betweenMicroBatches: called before each micro-batch; what it throws ends the pass.
+/// - Throws: `ObjectiveError` when a sample has no values or returns.
+package func accumulateValueGradient(
+    _ critic: TrainedCritic, _ samples: [PolicySample], _ settings: ValueUpdateSettings,
+    betweenMicroBatches: () throws -> Void = {}
+) throws -> ValueGradient {
+    let counts = GlobalCounts(
+        samples.responseLayout, paddedResponseLength: settings.paddedResponseLength)
+    var result = ValueGradient()
+    for piece in settings.microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount)) {
+        try betweenMicroBatches()
+        let microBatch = piece.map { samples[$0] }
+        let packed = PackedSamples(microBatch)
+        let tape = Tape()
+        let values_T1 = critic.values(packed, recomputes: settings.recomputes, tape)
+        let part = try valueLoss(
+            ValueLossInputs(
+                layout: packed.layout, predictions: values_T1.toArray(),
+                oldValues: microBatch.flatMap { $0.values ?? [] },
+                returns: microBatch.flatMap { $0.returns ?? [] }),
+            settings: settings.loss, counts: counts)
+        values_T1.node?.add(Tensor(part.derivatives, shape: values_T1.shape))
+        tape.backward()
+        result.loss += part.loss
+        result.metrics.merge(part.metrics, uniquingKeysWith: +)
+    }
+    return result
+}
+
+/// The critic's value of each response token of each sample, without a gradient; 0 where a token's
+/// mask is.
+package func values(
+    of samples: [PolicySample], _ critic: TrainedCritic, _ microBatches: MicroBatchSettings,
+    betweenMicroBatches: () throws -> Void = {}
+) rethrows -> [[Float]] {
+    var results = [[Float]](repeating: [], count: samples.count)
+    for piece in microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount)) {
+        try betweenMicroBatches()
+        let packed = PackedSamples(piece.map { samples[$0] })
+        let values = critic.values(packed, recomputes: false, nil).toArray()
+        for (place, index) in piece.enumerated() {
+            results[index] = packed.layout.tokens(of: place).map {
+                packed.layout.isUnmasked($0) ? values[$0] : 0
+            }
+        }
+    }
+    return results
+}

@@ -1,0 +1,88 @@
+/// The settings of the critic's part of a step.
+package struct CriticStepSettings: Sendable {
+    package var update: ValueUpdateSettings
+    package var miniBatches: MiniBatches
+    /// How many samples are computed at once where only values are wanted.
+    package var valueMicroBatches: MicroBatchSettings
+
+    package init(
+        update: ValueUpdateSettings, miniBatches: MiniBatches,
+        valueMicroBatches: MicroBatchSettings
+    ) {
+        self.update = update
+        self.miniBatches = miniBatches
+        self.valueMicroBatches = valueMicroBatches
+    }
+}
+
+extension CriticStepSettings {
+    /// - Parameters:
+    ///   - responseCount: responses to each prompt.
+    ///   - paddedResponseLength: `data.max_response_length`.
+    init(_ settings: CriticSettings, responseCount: Int, paddedResponseLength: Int) {
+        self.init(
+            update: ValueUpdateSettings(
+                loss: settings.loss, microBatches: settings.microBatch,
+                recomputes: settings.gradientCheckpointing,
+                paddedResponseLength: paddedResponseLength),
+            miniBatches: MiniBatches(
+                size: settings.miniBatchSize * responseCount, epochs: settings.epochs,
+                shuffles: settings.shuffle, seed: settings.shuffleSeed),
+            valueMicroBatches: settings.valueMicroBatch)
+    }
+}
+
+/// The critic's part of a step: values before the advantages, updates after them.
+package struct CriticStep {
+    private let critic: TrainedCritic
+    private let optimizer: Optimizer
+    private let settings: CriticStepSettings
+
+    package init(_ critic: TrainedCritic, _ optimizer: Optimizer, _ settings: CriticStepSettings) {
+        self.critic = critic
+        self.optimizer = optimizer
+        self.settings = settings
+    }
+
+    /// The value of each response token of each sample, without a gradient.
+    ///
+    /// - Parameters:
+    ///   - progress: called before the work with what it is.
+    /// - Throws: `Interrupted` between two micro-batches.
+    package func values(
+        of samples: [PolicySample], progress: (String) -> Void = { _ in }
+    ) throws -> [[Float]] {
+        progress("values")
+        return try Training.values(
+            of: samples, critic, settings.valueMicroBatches,
+            betweenMicroBatches: Interruption.check)
+    }
+
+    /// One optimizer update for each mini-batch of each epoch.
+    ///
+    /// - Parameters:
+    ///   - samples: with the `values` and `returns` of their response tokens.
+    ///   - step: the number of the step, which keys the shuffling.
+    ///   - progress: called before each update with what it is.
+    /// - Returns: verl's `critic/...` metrics, the mean over the updates.
+    /// - Throws: `Interrupted` between two micro-batches; the updates made so far stay.
+    package func update(
+        _ samples: [PolicySample], step: Int, learningRate: Double, progress: (String) -> Void
+    ) throws -> [String: Double] {
+        let skippedBefore = optimizer.skippedUpdates
+        var sums: [String: Double] = [:]
+        let batches = settings.miniBatches.indices(of: samples.count, step: step)
+        for (number, indices) in batches.enumerated() {
+            progress("critic update \(number + 1)")
+            let gradient = try accumulateValueGradient(
+                critic, indices.map { samples[$0] }, settings.update,
+                betweenMicroBatches: Interruption.check)
+            sums.merge(gradient.metrics, uniquingKeysWith: +)
+            sums["critic/grad_norm", default: 0] += optimizer.update(learningRate: learningRate)
+        }
+        var metrics = sums.mapValues { $0 / Double(batches.count) }
+        metrics["critic/lr"] = learningRate
+        metrics["critic/skipped_updates"] = Double(optimizer.skippedUpdates - skippedBefore)
+        return metrics
+    }
+}
