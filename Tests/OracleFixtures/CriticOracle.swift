@@ -9,12 +9,18 @@ package struct CriticOracle {
     package let values: [[Float]]
     private let model: String
 
-    package init(_ model: String) throws {
+    /// - Parameters:
+    ///   - adapter: a PEFT adapter whose critic gave the values; none for the model's own head.
+    package init(_ model: String, adapter: String? = nil) throws {
         self.model = model
         let file = try SafetensorsFile(path: OracleFixtures.path("critic-\(model).safetensors"))
+        let valueFile = try adapter.map {
+            try SafetensorsFile(
+                path: OracleFixtures.path("critics/\(model)--\($0)/values.safetensors"))
+        }
         let ids = try file.integers("input_ids")
         let mask = try file.integers("attention_mask")
-        let values = try file.floats("values")
+        let values = try (valueFile ?? file).floats("values")
         let width = try file.entry("input_ids").shape[1]
         let rows = stride(from: 0, to: ids.count, by: width).map { start in
             (start..<start + width).filter { mask[$0] == 1 }

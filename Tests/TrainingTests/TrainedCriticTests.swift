@@ -16,8 +16,10 @@ private func moved(_ critic: TrainedCritic) throws -> TrainedCritic {
 struct TrainedCriticTests {
     /// A prompt and a response out of each of the reference's sequences, and the values of the
     /// places that predict the response.
-    private func reference(_ model: String) throws -> (samples: [PolicySample], values: [Float]) {
-        let oracle = try CriticOracle(model)
+    private func reference(
+        _ model: String, adapter: String? = nil
+    ) throws -> (samples: [PolicySample], values: [Float]) {
+        let oracle = try CriticOracle(model, adapter: adapter)
         let samples = oracle.sequences.map {
             PolicySample(prompt: Array($0[..<3]), response: Array($0[3...]))
         }
@@ -41,6 +43,16 @@ struct TrainedCriticTests {
                 #expect(difference <= 1e-5, "rank \(rank)")
             }
         }
+    }
+
+    @Test("an adapter and head that PEFT saved give PEFT's values")
+    func storedAdapter() throws {
+        let (samples, expected) = try reference("qwen2-tiny", adapter: "qv-r2")
+        let folder = OracleFixtures.path("critics/qwen2-tiny--qv-r2")
+        let critic = try CriticExample.critic(
+            "qwen2-tiny", "critic.model.lora_adapter_path=\(folder)", "critic.model.lora_rank=2")
+        let found = try values(of: samples, critic, .samples(3))
+        #expect(largestDifference(Array(found.joined()), expected) <= 1e-5)
     }
 
     @Test("on the actor's path it has the actor's mapped weights, not copies")

@@ -25,6 +25,7 @@ struct RunConsole {
     ) {
         firstStep = resumedStep
         progress.write(parts.model.summary)
+        if let critic = parts.critic { progress.write(critic.summary) }
         progress.write(
             "data      \(describe(parts.trainingPrompts)) prompts, "
                 + "\(parts.validationPrompts.map(describe) ?? "0") for validation")
