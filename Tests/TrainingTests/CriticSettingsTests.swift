@@ -35,6 +35,7 @@ struct CriticSettingsTests {
             "actor_rollout_ref.actor.ppo_mini_batch_size=4",
             "actor_rollout_ref.actor.ppo_epochs=3", "actor_rollout_ref.actor.shuffle=True",
             "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean",
+            "actor_rollout_ref.model.enable_gradient_checkpointing=False",
             "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=2")
         #expect(settings.path == "/m" && settings.sharesActorBase)
         #expect(settings.lora.rank == 8 && settings.lora.alpha == 32)
@@ -44,7 +45,7 @@ struct CriticSettingsTests {
         #expect(settings.loss.clipRange == 0.5)
         #expect(settings.optimizer.learningRate == 1e-5)
         #expect(settings.optimizer.gradientClip == 1)
-        #expect(settings.checkpoint.savesOptimizer && settings.gradientCheckpointing)
+        #expect(settings.checkpoint.savesOptimizer && !settings.gradientCheckpointing)
     }
 
     @Test("its own keys stand before the actor's")
@@ -138,6 +139,96 @@ struct CriticSettingsTests {
     func refusals(arguments: [String], keys: [String]) {
         let found = message(arguments)
         for key in keys { #expect(found.contains(key), "\(found)") }
+    }
+
+    /// verl's own, of both its engines, written as its users' files have it.
+    private static let verl = """
+        actor_rollout_ref:
+          model: {path: /m}
+        critic:
+          rollout_n: 1
+          strategy: fsdp
+          enable: null
+          optim:
+            optimizer: AdamW
+            optimizer_impl: torch.optim
+            lr: 1.0e-05
+            lr_warmup_steps_ratio: 0.0
+            total_training_steps: -1
+            weight_decay: 0.01
+            lr_warmup_steps: -1
+            betas: [0.9, 0.999]
+            clip_grad: 1.0
+            min_lr_ratio: 0.0
+            num_cycles: 0.5
+            lr_scheduler_type: constant
+            warmup_style: null
+            override_optimizer_config: null
+          model:
+            fsdp_config: {param_offload: false, optimizer_offload: false, fsdp_size: -1}
+            path: /c
+            tokenizer_path: ${oc.select:actor_rollout_ref.model.path,/m}
+            override_config: {}
+            external_lib: null
+            trust_remote_code: false
+            use_shm: false
+            enable_gradient_checkpointing: true
+            enable_activation_offload: false
+            use_remove_padding: false
+            lora_rank: 0
+            lora_alpha: 16
+            target_modules: all-linear
+            tiled_mlp: {enabled: false, num_shards: 4}
+            lora: {type: lora, rank: 0, alpha: 32, dropout: 0.0, dropout_position: pre}
+          ppo_mini_batch_size: 8
+          ppo_micro_batch_size: null
+          ppo_micro_batch_size_per_gpu: ${oc.select:.ppo_micro_batch_size,null}
+          use_dynamic_bsz: true
+          ppo_max_token_len_per_gpu: 32768
+          forward_max_token_len_per_gpu: ${.ppo_max_token_len_per_gpu}
+          ppo_epochs: 1
+          shuffle: false
+          data_loader_seed: 42
+          cliprange_value: 0.5
+          loss_agg_mode: token-mean
+          checkpoint:
+            save_contents: [model, optimizer, extra]
+            load_contents: ${.save_contents}
+            async_save: false
+          profiler: {tool: null, enable: false}
+          forward_micro_batch_size: ${oc.select:.ppo_micro_batch_size,null}
+          forward_micro_batch_size_per_gpu: ${oc.select:.ppo_micro_batch_size_per_gpu,null}
+          ulysses_sequence_parallel_size: 1
+          grad_clip: 1.0
+          megatron: {tensor_model_parallel_size: 1}
+          nccl_timeout: 600
+          load_weight: true
+        """
+
+    @Test("every key of verl's critic is known, with verl's default")
+    func allKnown() throws {
+        let file = TemporaryFile("critic.yaml", Self.verl)
+        var unknown: SettingsError?
+        let settings = try #require(
+            try CriticExample.read([file.path]) { reader in
+                do throws(SettingsError) { try reader.finish() } catch { unknown = error }
+            })
+        #expect(unknown == nil)
+        #expect(settings.microBatch == .tokens(32768) && !settings.lora.isOn)
+        #expect(settings.valueMicroBatch == .tokens(32768))
+    }
+
+    @Test("the keys of verl's PPO scripts read as they stand")
+    func script() throws {
+        let settings = try read(
+            "critic.optim.lr=1e-5", "critic.model.use_remove_padding=True",
+            "critic.optim.lr_warmup_steps_ratio=0.05", "critic.model.path=/m",
+            "critic.model.enable_gradient_checkpointing=True",
+            "critic.ppo_micro_batch_size_per_gpu=16", "critic.use_dynamic_bsz=False",
+            "critic.model.fsdp_config.param_offload=False",
+            "critic.model.fsdp_config.optimizer_offload=False")
+        #expect(settings.optimizer.warmupSteps(totalSteps: 100) == 5)
+        #expect(settings.microBatch == .samples(16) && settings.sharesActorBase)
     }
 
     @Test("a warm-up needs a critic")

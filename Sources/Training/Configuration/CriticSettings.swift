@@ -43,8 +43,8 @@ package struct CriticSettings: Sendable {
         sharesActorBase = canonicalPath(path) == canonicalPath(model.path)
         lora = try LoRASettings(base, inheriting: model.lora)
         gradientCheckpointing = try base.bool(
-            "enable_gradient_checkpointing", default: true,
-            "Compute a block's activations again in the backward pass: less memory, more time.")
+            "enable_gradient_checkpointing", default: model.gradientCheckpointing,
+            "Compute a block's activations again in the backward pass; as the actor unless set.")
         miniBatchSize = try reader.int(
             "ppo_mini_batch_size", default: actor.miniBatchSize, in: .atLeast(1),
             "Prompts in a mini-batch of the critic; the actor's number unless set.")
