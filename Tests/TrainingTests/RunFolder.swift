@@ -35,6 +35,12 @@ struct RunFolder {
     /// Makes a reinforcement-learning run and carries it out.
     @discardableResult
     func train(_ name: String, _ overrides: String...) async throws -> RunOutcome {
+        try await train(name, overrides)
+    }
+
+    /// Makes a reinforcement-learning run and carries it out.
+    @discardableResult
+    func train(_ name: String, _ overrides: [String]) async throws -> RunOutcome {
         let settings = try TrainSettings.load(
             arguments: reinforcementArguments(name, overrides), environment: [:])
         return try await ReinforcementRun(settings).run()
@@ -67,6 +73,11 @@ struct RunFolder {
         try metrics(name).compactMap { $0["data"]?.object }.filter {
             $0["actor/loss"] != nil || $0["train/loss"] != nil
         }
+    }
+
+    /// The numbers of the run's steps that have one called `name`.
+    func stepMetrics(_ run: String, having name: String) throws -> [JSONObject] {
+        try metrics(run).compactMap { $0["data"]?.object }.filter { $0[name] != nil }
     }
 
     /// The adapter's file in the checkpoint of `step`.

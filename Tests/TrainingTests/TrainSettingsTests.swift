@@ -248,7 +248,7 @@ struct TrainSettingsTests {
             "actor_rollout_ref.actor.loss_agg_mode=mean",
             "actor_rollout_ref.actor.policy_loss.loss_mode=none", "trainer.device=tpu",
             "actor_rollout_ref.actor.optim.betas=[0.9]", "actor_rollout_ref.actor.optim.lr=nan",
-            "actor_rollout_ref.actor.optim.optimizer=SGD", "algorithm.adv_estimator=gae",
+            "actor_rollout_ref.actor.optim.optimizer=SGD",
             "algorithm.adv_estimator=grpoo", "trainer.nnodes=2",
             "data.custom_cls.path=x.py", "actor_rollout_ref.model.lora.rank=8",
             "actor_rollout_ref.rollout.multi_turn.enable=True", "critic.enable=True",
@@ -258,16 +258,6 @@ struct TrainSettingsTests {
     func impossible(argument: String) {
         let key = String(argument.prefix { $0 != "=" })
         #expect(message(argument).contains("'\(key)'"))
-    }
-
-    @Test("gae, verl's default, says that there is no critic yet")
-    func critic() {
-        let error = #expect(throws: SettingsError.self) {
-            try TrainSettings.load(
-                arguments: ["actor_rollout_ref.model.path=/m", "data.train_files=a.jsonl"],
-                environment: [:])
-        }
-        #expect(error?.description.contains("critic") == true)
     }
 
     @Test("the two keys that every run needs are asked for")

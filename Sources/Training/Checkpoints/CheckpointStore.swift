@@ -13,6 +13,7 @@ import Tensors
 /// ```
 /// global_step_20/actor/lora_adapter/     adapter_config.json, adapter_model.safetensors
 /// global_step_20/actor/optimizer.safetensors
+/// global_step_20/actor/reference_adapter/    where the reference is a moving average
 /// global_step_20/critic/...              the same of PPO's critic
 /// global_step_20/trainer_state.json
 /// latest_checkpointed_iteration.txt      20
@@ -25,17 +26,19 @@ package struct CheckpointStore {
     private let savesOptimizer: Bool
     /// How many checkpoints are kept; `nil` keeps all.
     private let keptCount: Int?
+    private let reference: ReferenceModel?
     private let critic: CriticCheckpoint?
 
     package init(
         _ run: RunDirectory, _ model: TrainedModel, _ optimizer: Optimizer, savesOptimizer: Bool,
-        keptCount: Int?, critic: CriticCheckpoint? = nil
+        keptCount: Int?, reference: ReferenceModel? = nil, critic: CriticCheckpoint? = nil
     ) {
         self.run = run
         self.model = model
         self.optimizer = optimizer
         self.savesOptimizer = savesOptimizer
         self.keptCount = keptCount
+        self.reference = reference
         self.critic = critic
     }
 
@@ -57,6 +60,7 @@ package struct CheckpointStore {
         try FileManager.default.createDirectory(
             atPath: "\(path)/actor", withIntermediateDirectories: true)
         try model.save(to: "\(path)/actor/\(model.folderName)")
+        try reference?.save(to: "\(path)/actor/\(ReferenceModel.folderName)")
         try critic?.save(into: path)
         if savesOptimizer { try optimizer.save(to: "\(path)/actor/\(Optimizer.fileName)") }
         // The state makes the checkpoint one that a run can go on from, which needs all moments.
@@ -120,6 +124,7 @@ package struct CheckpointStore {
         let state = try TrainerState(JSON(contentsOfFile: statePath), name: statePath)
         try checkCritic(state, statePath)
         try model.restore(from: "\(folder)/actor/\(model.folderName)")
+        try reference?.restore(from: "\(folder)/actor/\(ReferenceModel.folderName)")
         try optimizer.restore(
             from: "\(folder)/actor/\(Optimizer.fileName)", step: state.optimizerStep)
         try critic?.restore(from: folder, optimizerStep: state.criticOptimizerStep ?? 0)

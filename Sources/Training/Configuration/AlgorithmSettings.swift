@@ -29,9 +29,6 @@ package struct AlgorithmSettings: Sendable {
         guard let known = AdvantageEstimator.all.first(where: { $0.name == name }) else {
             preconditionFailure("\(name) is one of \(names)")
         }
-        guard !known.needs.contains(.values) else {
-            throw reader.invalid("adv_estimator", "it needs a critic, which is not there yet")
-        }
         estimator = known
         (rewardKeys, advantage) = try Self.advantage(reader, known)
         rewardPenalty = try RewardPenaltySettings.read(reader)

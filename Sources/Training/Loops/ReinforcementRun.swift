@@ -14,6 +14,7 @@ package final class ReinforcementRun {
     private let optimizer: Optimizer
     private let rollout: StepRollout
     private let learning: LearningStep
+    private let critic: CriticPart?
     private let schedule: LearningRateSchedule
     private let directory: RunDirectory
     private let checkpoints: CheckpointStore
@@ -50,14 +51,18 @@ package final class ReinforcementRun {
             maximumNorm: settings.actor.optimizer.gradientClip)
         rollout = StepRollout(
             collector, StepRollout.Settings(settings, stopIDs: parts.stopIDs))
+        critic = settings.critic.flatMap { [parts] own in
+            parts.critic.map { CriticPart($0, own, settings, totalSteps: totalSteps) }
+        }
         learning = LearningStep(
-            parts.model.policy, optimizer, reference: parts.reference,
+            parts.model.policy, optimizer, reference: parts.reference, critic: critic?.step,
             LearningStepSettings(settings))
         directory = try RunDirectory(settings.trainer.folder, key: "trainer.default_local_dir")
         checkpoints = CheckpointStore(
             directory, parts.model, optimizer,
             savesOptimizer: settings.actor.checkpoint.savesOptimizer,
-            keptCount: settings.trainer.keptCheckpoints)
+            keptCount: settings.trainer.keptCheckpoints, reference: parts.reference,
+            critic: critic?.checkpoint)
         dumps = try ResponseDumps(settings.trainer, tokenizer: parts.tokenizer)
         let start = try checkpoints.start(
             settings.trainer.resume, clears: !settings.trainer.validatesOnly)
@@ -110,6 +115,13 @@ package final class ReinforcementRun {
         }
     }
 
+    /// The learning rates of a step; the actor's schedule begins with its first update.
+    private func rates(step: Int) -> LearningStep.Rates {
+        LearningStep.Rates(
+            actor: schedule.rate(step: max(0, step - settings.firstActorStep)),
+            critic: critic?.schedule.rate(step: step - 1) ?? 0)
+    }
+
     /// - Returns: whether there were prompts left for a step.
     private func trainOneStep() async throws -> Bool {
         let number = state.step + 1
@@ -123,8 +135,7 @@ package final class ReinforcementRun {
             Experience(
                 sampled.responses, rewardKeys: settings.algorithm.rewardKeys,
                 greedyScores: sampled.greedyScores),
-            step: number, rates: LearningStep.Rates(actor: schedule.rate(step: state.step)),
-            &stopwatch
+            step: number, rates: rates(step: number), &stopwatch
         ) { console.show(step: number, $0) }
         parts.model.publish()
         state.step = number

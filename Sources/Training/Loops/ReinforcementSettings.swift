@@ -14,6 +14,9 @@ extension TrainSettings {
             trainer.totalSteps ?? .max, trainer.totalEpochs * batchesPerEpoch / batchesPerStep)
     }
 
+    /// The first step that updates the actor; before it the critic learns alone.
+    var firstActorStep: Int { max(1, trainer.criticWarmup) }
+
     /// Whether rollouts draw from the whole distribution, so that their log-probabilities are the
     /// policy's own.
     var rolloutIsExact: Bool { rollout.sampling.topK == nil && rollout.sampling.topP == 1 }
@@ -63,7 +66,8 @@ extension LearningStepSettings {
             seed: UInt64(bitPattern: Int64(settings.trainer.seed)),
             masksTruncated: algorithm.masksTruncated, rolloutIsExact: settings.rolloutIsExact,
             referenceMicroBatches: settings.reference.microBatch,
-            oldMicroBatches: settings.rollout.logProbabilityMicroBatch)
+            oldMicroBatches: settings.rollout.logProbabilityMicroBatch,
+            firstActorStep: settings.firstActorStep)
     }
 }
 

@@ -1,4 +1,5 @@
 import Adapters
+import Formats
 package import Models
 package import Tensors
 
@@ -59,6 +60,9 @@ package final class ReferenceModel {
         adapter.parameters.values.average(with: trained.values, keeping: decay)
     }
 
+    /// Name of the folder that `save` writes within a checkpoint's `actor` folder.
+    static let folderName = "reference_adapter"
+
     /// Writes a moving average to a PEFT folder; other references need no saving.
     func save(to folder: String) throws {
         guard average != nil else { return }
@@ -68,6 +72,11 @@ package final class ReferenceModel {
     /// Takes the moving average that `save` wrote.
     func restore(from folder: String) throws {
         guard average != nil, let adapter else { return }
+        guard fileExists(folder) else {
+            throw TrainingError(
+                "\(folder) is not there: the run did not begin with "
+                    + "actor_rollout_ref.ref.adapter=ema, so set it as it was.")
+        }
         let saved = try LoRAAdapter(directory: folder, for: base.config)
         guard saved.modules == adapter.modules else {
             throw TrainingError(

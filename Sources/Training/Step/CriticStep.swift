@@ -15,23 +15,6 @@ package struct CriticStepSettings: Sendable {
     }
 }
 
-extension CriticStepSettings {
-    /// - Parameters:
-    ///   - responseCount: responses to each prompt.
-    ///   - paddedResponseLength: `data.max_response_length`.
-    init(_ settings: CriticSettings, responseCount: Int, paddedResponseLength: Int) {
-        self.init(
-            update: ValueUpdateSettings(
-                loss: settings.loss, microBatches: settings.microBatch,
-                recomputes: settings.gradientCheckpointing,
-                paddedResponseLength: paddedResponseLength),
-            miniBatches: MiniBatches(
-                size: settings.miniBatchSize * responseCount, epochs: settings.epochs,
-                shuffles: settings.shuffle, seed: settings.shuffleSeed),
-            valueMicroBatches: settings.valueMicroBatch)
-    }
-}
-
 /// The critic's part of a step: values before the advantages, updates after them.
 package struct CriticStep {
     private let critic: TrainedCritic
@@ -46,14 +29,9 @@ package struct CriticStep {
 
     /// The value of each response token of each sample, without a gradient.
     ///
-    /// - Parameters:
-    ///   - progress: called before the work with what it is.
     /// - Throws: `Interrupted` between two micro-batches.
-    package func values(
-        of samples: [PolicySample], progress: (String) -> Void = { _ in }
-    ) throws -> [[Float]] {
-        progress("values")
-        return try Training.values(
+    package func values(of samples: [PolicySample]) throws -> [[Float]] {
+        try Training.values(
             of: samples, critic, settings.valueMicroBatches,
             betweenMicroBatches: Interruption.check)
     }

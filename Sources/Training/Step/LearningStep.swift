@@ -29,6 +29,7 @@ package struct LearningStepSettings: Sendable {
 package final class LearningStep {
     private let policy: Policy
     private let reference: ReferenceModel
+    private let critic: CriticStep?
     private let actorUpdate: ActorUpdate
     private let settings: LearningStepSettings
     private var klController: KLController?
@@ -36,12 +37,14 @@ package final class LearningStep {
     /// The coefficient of the KL in the reward, which a checkpoint holds; `nil` without one.
     var klCoefficient: Double? { klController?.coefficient }
 
+    /// - Parameter critic: estimates and learns values; nil where no estimator needs them.
     package init(
         _ policy: Policy, _ optimizer: Optimizer, reference: ReferenceModel,
-        _ settings: LearningStepSettings
+        critic: CriticStep? = nil, _ settings: LearningStepSettings
     ) {
         self.policy = policy
         self.reference = reference
+        self.critic = critic
         self.settings = settings
         actorUpdate = ActorUpdate(
             policy, optimizer, settings.miniBatches, settings.update,
@@ -61,9 +64,11 @@ package final class LearningStep {
     /// The learning rates of one step.
     package struct Rates: Sendable {
         package var actor: Double
+        package var critic: Double
 
-        package init(actor: Double) {
+        package init(actor: Double, critic: Double = 0) {
             self.actor = actor
+            self.critic = critic
         }
     }
 
@@ -90,10 +95,24 @@ package final class LearningStep {
         var metrics: [String: Double] = [:]
         try addOldLogProbabilities(&experience, &stopwatch, progress)
         try addReferenceLogProbabilities(&experience, &stopwatch, progress)
+        if let critic {
+            progress("values")
+            let values = try stopwatch.measure("values") {
+                try critic.values(of: experience.samples)
+            }
+            for (index, list) in values.enumerated() { experience.samples[index].values = list }
+        }
         let estimates = try stopwatch.measure("adv") {
             try estimate(&experience, &metrics)
         }
         let samples = try resampled(experience, step: step)
+        if let critic {
+            let learned = try stopwatch.measure("update_critic") {
+                try critic.update(
+                    samples, step: step, learningRate: rates.critic, progress: progress)
+            }
+            metrics.merge(learned) { $1 }
+        }
         if step >= settings.firstActorStep {
             let acted = try stopwatch.measure("update_actor") {
                 try actorUpdate.run(
