@@ -1,7 +1,8 @@
 /// One override of the command line, in Hydra's notation.
 ///
 /// `a.b=value` and `++a.b=value` set, `+a.b=value` sets too (every key that is read may be given,
-/// so the plus that Hydra needs changes nothing here), `~a.b` takes a key of a file away.
+/// so the plus that Hydra needs changes nothing here), `~a.b` takes a key of a file away. A map
+/// changes the names that it holds, and leaves the group's other keys as they are.
 struct SettingArgument {
     /// The argument as typed.
     let text: String
@@ -13,6 +14,7 @@ struct SettingArgument {
     /// Reads one argument; throws where it is neither an override nor a file.
     init(_ text: String) throws(SettingsError) {
         self.text = text
+        guard !text.hasPrefix("-") else { throw Self.refuseOption(text) }
         var rest = Substring(text)
         let removes = rest.hasPrefix("~")
         rest = rest.drop { $0 == "+" || $0 == "~" }
@@ -39,10 +41,28 @@ struct SettingArgument {
         value = try parser.parse()
     }
 
+    /// Hydra's own options choose a configuration file; here files are named as they are.
+    private static func refuseOption(_ text: String) -> SettingsError {
+        let name = String(text.prefix { $0 != "=" })
+        let ofHydra = [
+            "--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--multirun",
+            "-m", "--cfg", "--info", "--resolve", "--package", "--run",
+        ]
+        guard ofHydra.contains(name) else {
+            return SettingsError(
+                "There is no option '\(name)': settings are given as key=value or FILE.yaml.")
+        }
+        return SettingsError(
+            "'\(name)' is an option of Hydra: name the file itself instead, as in 'FILE.yaml"
+                + " key=value'; verl's own defaults are built in, so its ppo_trainer is not needed."
+        )
+    }
+
     /// Whether an argument names a file to read rather than a key to set.
     static func isFile(_ text: String) -> Bool {
         let endings = [".yaml", ".yml", ".json"]
-        guard endings.contains(where: text.hasSuffix), !text.hasPrefix("+") else { return false }
+        guard endings.contains(where: text.hasSuffix), !text.hasPrefix("+"), !text.hasPrefix("-")
+        else { return false }
         guard let equals = text.firstIndex(of: "=") else { return true }
         // A path may hold '=', but what stands before it is no key when it holds a slash.
         return text[..<equals].contains("/")
@@ -69,7 +89,12 @@ struct ArgumentValueParser {
         skipSpaces()
         guard let first = peek else { return node(.scalar("", quoted: true)) }
         guard first == "[" || first == "{" || first == "'" || first == "\"" else {
-            return node(.scalar(bareText { _ in false }, quoted: false))
+            let text = bareText { $0 == "," }
+            guard peek == nil else {
+                throw error(
+                    "a list needs brackets, as in key=[a,b], and a text with a comma quotes")
+            }
+            return node(.scalar(text, quoted: false))
         }
         let value = try value(depth: 0)
         skipSpaces()

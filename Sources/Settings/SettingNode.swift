@@ -58,6 +58,15 @@ package struct SettingNode: Sendable, Equatable {
         }
     }
 
+    /// OmegaConf's mark of a value that must still be given: `???`.
+    static let missingMark = SettingNode(.scalar("???", quoted: false))
+
+    /// Whether this is the mark `???`.
+    package var isMissingMark: Bool {
+        guard case .scalar("???", _) = content else { return false }
+        return true
+    }
+
     /// The node below this one at the end of a path of names, or nil where there is none.
     package func node(at path: some Collection<String>) -> SettingNode? {
         guard let name = path.first else { return self }
@@ -80,6 +89,21 @@ package struct SettingNode: Sendable, Equatable {
             map[name] = child.replacing(path.dropFirst(), with: value)
         }
         return SettingNode(.map(map), origin)
+    }
+
+    /// The same value with every text written so that it reads back as it is: `${` is `\${`.
+    func escapingReferences() -> SettingNode {
+        switch content {
+        case .scalar(let text, let quoted):
+            guard text.contains("${") else { return self }
+            return SettingNode(
+                .scalar(text.replacing("${", with: "\\${"), quoted: quoted), origin)
+        case .list(let items):
+            return SettingNode(.list(items.map { $0.escapingReferences() }), origin)
+        case .map(var map):
+            for (name, value) in map.entries { map[name] = value.escapingReferences() }
+            return SettingNode(.map(map), origin)
+        }
     }
 
     /// The two trees as one: where both hold a value, the one of `other` stands.

@@ -1,5 +1,5 @@
 /// Follows the references in a value: `${a.b}`, `${.sibling}`, `${..name}` one level further up,
-/// `${oc.env:NAME,default}` and `${oc.select:a.b,default}`.
+/// `${oc.env:NAME,default}` and `${oc.select:a.b,default}`; `\${` is no reference.
 ///
 /// A reference is followed when the value is read, so it may name a key that a later file or
 /// argument sets. References that lead back to themselves are an error.
@@ -68,6 +68,12 @@ struct SettingReferences {
         var joined = ""
         var rest = Substring(text)
         while let start = rest.firstRange(of: "${") {
+            let before = rest[..<start.lowerBound]
+            if before.last == "\\" {
+                joined += before.dropLast() + "${"
+                rest = rest[start.upperBound...]
+                continue
+            }
             guard let end = Self.closingBrace(in: rest, from: start.upperBound) else {
                 throw SettingsError("'\(text)' (\(node.origin)) has a '${' without its '}'.")
             }
@@ -85,7 +91,7 @@ struct SettingReferences {
                 throw SettingsError(
                     "'\(text)' (\(node.origin)) puts the list or map '\(name)' into a text.")
             }
-            joined += rest[..<start.lowerBound] + part
+            joined += before + part
             rest = rest[after...]
         }
         return SettingNode(.scalar(joined + rest, quoted: false), node.origin)

@@ -12,9 +12,12 @@ extension SettingNode {
     }
 
     /// The tree as YAML text, one key a line, which reads back as the same tree.
-    package var yaml: String {
+    package var yaml: String { yaml(withOrigins: false) }
+
+    /// The tree as YAML text; a comment says where a value was written, unless it is a default.
+    package func yaml(withOrigins: Bool) -> String {
         var lines: [String] = []
-        write(into: &lines, indent: "")
+        write(into: &lines, indent: "", withOrigins)
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -38,7 +41,7 @@ extension SettingNode {
         }
     }
 
-    private func write(into lines: inout [String], indent: String) {
+    private func write(into lines: inout [String], indent: String, _ withOrigins: Bool) {
         guard case .map(let map) = content, !map.keys.isEmpty else {
             lines.append(indent + flow)
             return
@@ -47,15 +50,15 @@ extension SettingNode {
             let key = indent + Self.plainOrQuoted(name)
             if case .map(let inner) = value.content, !inner.keys.isEmpty {
                 lines.append(key + ":")
-                value.write(into: &lines, indent: indent + "  ")
+                value.write(into: &lines, indent: indent + "  ", withOrigins)
             } else {
-                lines.append(key + ": " + value.flow)
+                lines.append(key + ": " + value.flow + (withOrigins ? value.origin.comment : ""))
             }
         }
     }
 
     /// YAML's one-line notation.
-    private var flow: String {
+    package var flow: String {
         switch content {
         case .scalar(let text, let quoted):
             return quoted ? Self.quote(text) : Self.plainOrQuoted(text)
@@ -101,5 +104,16 @@ extension SettingNode {
             }
         }
         return quoted + "\""
+    }
+}
+
+extension SettingOrigin {
+    /// What follows a value of this origin in a file.
+    fileprivate var comment: String {
+        switch self {
+        case .file: "  # \(self)"
+        case .argument: "  # command line"
+        case .byDefault: ""
+        }
     }
 }

@@ -77,7 +77,7 @@ extension SettingType<String> {
                 }
                 return PathVariables.expand(text, environment)
             },
-            node: { SettingNode(.string($0)) })
+            node: { SettingNode(.string($0.replacing("$", with: "\\$"))) })
     }
 
     static func choice(_ names: [String]) -> Self {
@@ -109,7 +109,7 @@ extension SettingType {
     }
 }
 
-/// Replaces a leading `~` and `$NAME` in paths by the environment's values.
+/// Replaces a leading `~` and `$NAME` in paths by the environment's values; `\$` is a dollar sign.
 enum PathVariables {
     /// The path with its variables replaced; a variable that is not set stays as it is written.
     static func expand(_ path: String, _ environment: [String: String]) -> String {
@@ -122,6 +122,11 @@ enum PathVariables {
         while let dollar = rest.firstIndex(of: "$") {
             expanded += rest[..<dollar]
             rest = rest[rest.index(after: dollar)...]
+            if expanded.last == "\\" {
+                expanded.removeLast()
+                expanded.append("$")
+                continue
+            }
             let name = rest.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
             expanded += environment[String(name)] ?? "$\(name)"
             rest = rest[name.endIndex...]

@@ -62,7 +62,7 @@ extension SettingsReader {
 
     /// A text that must be given.
     package func requiredString(_ key: String, _ help: String) throws(SettingsError) -> String {
-        try readRequired(key, .string, help)
+        try readRequired(key, .string, draft: "", help)
     }
 
     /// One of several names.
@@ -93,7 +93,7 @@ extension SettingsReader {
 
     /// A path that must be given; `~`, `$NAME` and `${NAME}` are replaced.
     package func requiredPath(_ key: String, _ help: String) throws(SettingsError) -> String {
-        try readRequired(key, .path(record.tree.environment), help)
+        try readRequired(key, .path(record.tree.environment), draft: "", help)
     }
 
     /// A path with a default; `~`, `$NAME` and `${NAME}` are replaced.
@@ -113,6 +113,11 @@ extension SettingsReader {
     /// A list of paths, or one path without brackets; empty when null or not given.
     package func paths(_ key: String, _ help: String) throws(SettingsError) -> [String] {
         try read(key, .list(of: .path(record.tree.environment)), default: [], help)
+    }
+
+    /// A list of paths, or one path without brackets, that must be given.
+    package func requiredPaths(_ key: String, _ help: String) throws(SettingsError) -> [String] {
+        try readRequired(key, .list(of: .path(record.tree.environment)), draft: [], help)
     }
 
     /// A list of texts, or one text without brackets.
@@ -184,7 +189,7 @@ extension SettingsReader {
     ) throws(SettingsError) -> Value? {
         let node = try given(key, allowsEnvironment: type.allowsEnvironment)
         var found = value
-        if let node { found = node.isNull ? nil : try convert(node, type, key) }
+        if let node { found = meansNotSet(node, type) ? nil : try convert(node, type, key) }
         let null = SettingNode(SettingScalar.null)
         declare(
             key, type: type.words + ", or null", defaultValue: value.map(type.node) ?? null,
@@ -192,11 +197,24 @@ extension SettingsReader {
         return found
     }
 
-    private func readRequired<Value>(_ key: String, _ type: SettingType<Value>, _ help: String)
-        throws(SettingsError) -> Value
-    {
+    /// Whether a given value means "not set": null, or Hydra's `key=` where no text can stand.
+    private func meansNotSet<Value>(_ node: SettingNode, _ type: SettingType<Value>) -> Bool {
+        if node.isNull { return true }
+        guard case .scalar("", _) = node.content else { return false }
+        return type.value(node) == nil
+    }
+
+    private func readRequired<Value>(
+        _ key: String, _ type: SettingType<Value>, draft: Value, _ help: String
+    ) throws(SettingsError) -> Value {
         let node = try given(key, allowsEnvironment: type.allowsEnvironment)
-        guard let node, !node.isNull else { throw missing(key, help) }
+        guard let node, !node.isNull, !node.isEmpty, !node.isMissingMark else {
+            guard record.isDraft else { throw missing(key, help) }
+            declare(
+                key, type: type.words, defaultValue: nil, help: help, value: .missingMark,
+                origin: nil)
+            return draft
+        }
         let found = try convert(node, type, key)
         declare(
             key, type: type.words, defaultValue: nil, help: help, value: type.node(found),

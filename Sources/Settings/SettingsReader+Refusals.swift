@@ -1,12 +1,39 @@
 extension SettingsReader {
-    /// Declares a key of verl, or a whole group, that has no meaning here; says so if it was given.
+    /// Declares a key of verl, or a whole group, that has no meaning here; notes it if it was given.
+    ///
+    /// - Parameters:
+    ///   - reason: a clause that follows "as": "there is one copy of the weights".
     package func ignored(_ key: String, because reason: String) {
         let node = record.tree.root.node(at: path(key))
         declare(
-            key, type: "without effect here", defaultValue: nil, help: reason, value: nil,
+            key, .none, type: "without effect here", defaultValue: nil, help: reason, value: nil,
             origin: node?.origin)
         guard let node else { return }
-        record.notices.append("'\(fullKey(key))' (\(node.origin)) has no effect here: \(reason).")
+        for given in leaves(of: node, below: fullKey(key)) {
+            record.unused.append(UnusedSetting(key: given, reason: reason))
+        }
+    }
+
+    /// Notes that a key that was read has no effect as things are.
+    package func unused(_ key: String, because reason: String) {
+        record.unused.append(UnusedSetting(key: fullKey(key), reason: reason))
+    }
+
+    /// The keys given below a group, but for those that a read of their own has declared.
+    private func leaves(of node: SettingNode, below key: String) -> [String] {
+        guard case .map(let map) = node.content, !map.keys.isEmpty else { return [key] }
+        return map.entries.flatMap { name, value in
+            let inner = "\(key).\(name)"
+            return record.declarations[inner] == nil ? leaves(of: value, below: inner) : []
+        }
+    }
+
+    /// Notes a choice of one of Hydra's configuration groups (`engine=fsdp`), whose keys are read
+    /// below the same name.
+    package func ignoredChoice(_ key: String, because reason: String) {
+        guard case .scalar = record.tree.root.node(at: path(key))?.content else { return }
+        record.referenced.append(fullKey(key))
+        unused(key, because: reason)
     }
 
     /// Declares keys of one group that have no meaning here for the same reason.
@@ -16,15 +43,15 @@ extension SettingsReader {
 
     /// Adds one sentence to what is shown at the start of the run.
     package func note(_ sentence: String) {
-        record.notices.append(sentence)
+        record.notes.append(sentence)
     }
 
     /// Reads keys of a group that is off: they are declared and checked, but nothing is said of them.
     package func quietly<Result>(
         _ body: () throws(SettingsError) -> Result
     ) throws(SettingsError) -> Result {
-        let notices = record.notices
-        defer { record.notices = notices }
+        let (unused, notes) = (record.unused, record.notes)
+        defer { (record.unused, record.notes) = (unused, notes) }
         return try body()
     }
 
@@ -37,7 +64,8 @@ extension SettingsReader {
         let node = try given(key)
         let words = allowed.map(\.text).joined(separator: " or ")
         declare(
-            key, type: words, defaultValue: nil, help: reason, value: nil, origin: node?.origin)
+            key, .limited, type: words, defaultValue: nil, help: reason, value: nil,
+            origin: node?.origin)
         guard let node else { return }
         if node.isEmpty, allowed.contains(.null) { return }
         if let scalar = node.scalar, allowed.contains(scalar) { return }

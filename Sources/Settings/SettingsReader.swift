@@ -14,17 +14,24 @@ package struct SettingsReader {
         var declarations: [String: SettingDeclaration] = [:]
         /// Keys read through a reference only, such as a user's own `vars.root`.
         var referenced: [String] = []
-        var notices: [String] = []
+        var unused: [UnusedSetting] = []
+        var notes: [String] = []
+        let isDraft: Bool
 
-        init(_ tree: SettingsTree) {
+        init(_ tree: SettingsTree, isDraft: Bool) {
             self.tree = tree
+            self.isDraft = isDraft
         }
     }
 
     /// Starts to read a tree.
-    package init(_ tree: SettingsTree) {
+    ///
+    /// - Parameters:
+    ///   - isDraft: whether keys that must be given may be missing, as they are where a
+    ///     configuration is only looked at; a path that is missing is empty then.
+    package init(_ tree: SettingsTree, isDraft: Bool = false) {
         prefix = ""
-        record = Record(tree)
+        record = Record(tree, isDraft: isDraft)
     }
 
     private init(prefix: String, record: Record) {
@@ -52,14 +59,18 @@ package struct SettingsReader {
         record.order.compactMap { record.declarations[$0] }
     }
 
-    /// One sentence for each given key that has no effect here.
-    package var notices: [String] { record.notices }
+    /// The given keys that have no effect here, in the order of the reads.
+    package var unused: [UnusedSetting] { record.unused }
 
-    /// Every key in force with its value, defaults included, as one tree.
+    /// Sentences for the start of the run.
+    package var notes: [String] { record.notes }
+
+    /// Every key in force with its value and its origin, defaults included, as one tree.
     package var resolved: SettingNode {
         var tree = SettingNode(.map(SettingMap()))
         for declaration in declarations {
-            guard let value = declaration.value else { continue }
+            guard var value = declaration.value?.escapingReferences() else { continue }
+            value.origin = declaration.origin
             let path = declaration.key.split(separator: ".").map(String.init)
             tree = tree.replacing(path, with: value)
         }
@@ -79,9 +90,11 @@ package struct SettingsReader {
             }.joined(separator: "\n"))
     }
 
+    /// The known key that an unknown one most likely meant.
+    ///
     /// Keys that have an effect go before those that are known only to be refused.
-    private func nearestKey(to unknown: String) -> String? {
-        let inForce = record.order.filter { record.declarations[$0]?.value != nil }
+    package func nearestKey(to unknown: String) -> String? {
+        let inForce = record.order.filter { record.declarations[$0]?.effect == .works }
         return NearestName.suggestion(for: unknown, among: inForce)
             ?? NearestName.suggestion(for: unknown, among: record.order)
     }
@@ -92,6 +105,10 @@ package struct SettingsReader {
     ) {
         let key = path.joined(separator: ".")
         if record.declarations[key] != nil || record.referenced.contains(key) { return }
+        if path.last == "_target_" {
+            record.unused.append(UnusedSetting(key: key, reason: "it names a class of verl"))
+            return
+        }
         if case .map(let map) = node.content, !map.keys.isEmpty {
             for (name, value) in map.entries {
                 collectUnknown(value, path + [name], into: &unknown)
@@ -111,28 +128,33 @@ package struct SettingsReader {
     func given(_ key: String, allowsEnvironment: Bool = false) throws(SettingsError) -> SettingNode?
     {
         guard let node = record.tree.root.node(at: path(key)) else {
-            try refuseScalarAsGroup(above: key)
-            return nil
+            return try givenByGroup(key, allowsEnvironment: allowsEnvironment)
         }
+        return try followingReferences(node, at: fullKey(key), allowsEnvironment)
+    }
+
+    private func followingReferences(
+        _ node: SettingNode, at key: String, _ allowsEnvironment: Bool
+    ) throws(SettingsError) -> SettingNode {
         let record = record
         var references = SettingReferences(
             tree: record.tree, allowsEnvironment: allowsEnvironment,
             declaredValue: { record.declarations[$0]?.value })
-        let resolved = try references.resolve(node, at: fullKey(key))
+        let resolved = try references.resolve(node, at: key)
         record.referenced += references.visited
         return resolved
     }
 
     /// Keeps what a read declared; the last read of a key stands.
     func declare(
-        _ key: String, type: String, defaultValue: SettingNode?, help: String,
-        value: SettingNode?, origin: SettingOrigin?
+        _ key: String, _ effect: SettingDeclaration.Effect = .works, type: String,
+        defaultValue: SettingNode?, help: String, value: SettingNode?, origin: SettingOrigin?
     ) {
         let full = fullKey(key)
         if record.declarations[full] == nil { record.order.append(full) }
         record.declarations[full] = SettingDeclaration(
-            key: full, type: type, defaultValue: defaultValue, help: help, value: value,
-            origin: origin ?? .byDefault)
+            key: full, effect: effect, type: type, defaultValue: defaultValue, help: help,
+            value: value, origin: origin ?? .byDefault)
     }
 
     /// The names of a key from the root of the tree.
@@ -140,17 +162,24 @@ package struct SettingsReader {
         fullKey(key).split(separator: ".").map(String.init)
     }
 
-    /// `data=5` leaves every key of the group without a value: that is an error, not a default.
-    private func refuseScalarAsGroup(above key: String) throws(SettingsError) {
+    /// The value of a key whose group was given as one value: a reference to another group, or
+    /// null. Anything else, such as `data=5`, leaves the group's keys without a value: an error.
+    private func givenByGroup(_ key: String, allowsEnvironment: Bool) throws(SettingsError)
+        -> SettingNode?
+    {
         let path = path(key)
         for length in 1..<max(path.count, 1) {
-            guard let node = record.tree.root.node(at: path.prefix(length)) else { return }
+            guard var node = record.tree.root.node(at: path.prefix(length)) else { return nil }
             if case .map = node.content { continue }
-            if node.isNull { return }
             let group = path.prefix(length).joined(separator: ".")
+            node = try followingReferences(node, at: group, allowsEnvironment)
+            record.referenced.append(group)
+            if node.isNull { return nil }
+            if case .map = node.content { return node.node(at: path.dropFirst(length)) }
             throw SettingsError(
                 "'\(group)' is \(node.inline) (\(node.origin)), but it is a group of settings such"
                     + " as '\(fullKey(key))'.")
         }
+        return nil
     }
 }

@@ -39,7 +39,10 @@ package struct SettingsTree: Sendable {
                     "Argument '\(text)': there is no '\(argument.path.joined(separator: "."))' to"
                         + " take away in the files given.")
             }
-            root = root.replacing(argument.path, with: argument.value)
+            let present = root.node(at: argument.path)
+            root = root.replacing(
+                argument.path,
+                with: argument.value.map { value in present?.merged(with: value) ?? value })
         }
         return SettingsTree(root: root, environment: environment)
     }

@@ -21,6 +21,8 @@ struct SettingArgumentTests {
             ("lambda x: x+1", .string("lambda x: x+1")), ("1_000", .integer(1000)),
             ("1.2.3", .string("1.2.3")), ("-", .string("-")), ("e", .string("e")),
             ("1e999", .double(.infinity)), ("0x10", .string("0x10")),
+            ("0.", .double(0)), ("\"a b\"", .string("a b")), ("a b", .string("a b")),
+            (#"'["x"]'"#, .string(#"["x"]"#)), ("${a,b}", .string("${a,b}")),
             ("99999999999999999999", .double(1e20)), ("'it\\'s'", .string("it's")),
         ] as [(String, SettingScalar)])
     func bareValues(text: String, expected: SettingScalar) throws {
@@ -34,12 +36,16 @@ struct SettingArgumentTests {
                 == #"["a","b,c",3,{"x":[1,2],"y z":"${q.r}"}]"#)
         #expect(try value("[]").json == "[]")
         #expect(try value("{}").json == "{}")
+        #expect(try value("['/a b/x', '/c']").json == #"["/a b/x","/c"]"#)
+        #expect(try value(#"["console","wandb"]"#).json == #"["console","wandb"]"#)
         #expect(try value(" [a:b, http://x/y] ").json == #"["a:b","http://x/y"]"#)
     }
 
     @Test(
         "a broken value is an error that quotes the argument",
-        arguments: ["[a", "[a,,b]", "{a}", "{a:1", "'abc", "[a]b", "{a:1,a:2}", "[a,"])
+        arguments: [
+            "[a", "[a,,b]", "{a}", "{a:1", "'abc", "[a]b", "{a:1,a:2}", "[a,", "a,b", "1,2",
+        ])
     func brokenValues(text: String) {
         let error = #expect(throws: SettingsError.self) { try value(text) }
         #expect(error?.description.contains("'a.b=\(text)'") == true)
@@ -62,6 +68,21 @@ struct SettingArgumentTests {
         "what is neither a key nor a file is an error", arguments: ["abc", "=1", "a..b=1", "a b=1"])
     func notAKey(text: String) {
         #expect(throws: SettingsError.self) { try SettingArgument(text) }
+    }
+
+    @Test(
+        "Hydra's options are told that files are named as they are",
+        arguments: ["--config-name=ppo_trainer.yaml", "--config-path=/c", "-cn", "--cfg"])
+    func hydraOptions(text: String) {
+        #expect(!SettingArgument.isFile(text))
+        let error = #expect(throws: SettingsError.self) { try SettingArgument(text) }
+        #expect(error?.description.contains("Hydra") == true)
+    }
+
+    @Test("another option is named as one that does not exist")
+    func otherOptions() {
+        let error = #expect(throws: SettingsError.self) { try SettingArgument("--seed=3") }
+        #expect(error?.description.contains("'--seed'") == true)
     }
 
     @Test("a file is told from an override by its name")

@@ -106,6 +106,18 @@ struct SettingsReaderTests {
         #expect(text.contains("'data' is 5") && text.contains("group"))
     }
 
+    @Test("a whole group may be a reference to another one, or null")
+    func groupReference() throws {
+        let reader = try reader(
+            "a={x: 1, y: {z: 2}}", "b=${a}", "c=null", "d=${oc.select:gone,null}")
+        #expect(try reader.int("b.x", default: 0, "X.") == 1)
+        #expect(try reader.int("b.y.z", default: 0, "Z.") == 2)
+        #expect(try reader.int("b.y.w", default: 5, "W.") == 5)
+        #expect(try reader.int("c.x", default: 6, "X.") == 6)
+        #expect(try reader.int("d.x", default: 7, "X.") == 7)
+        try reader.finish()
+    }
+
     @Test("references are followed, in texts too, and count as use")
     func references() throws {
         let reader = try reader(
@@ -155,18 +167,63 @@ struct SettingsReaderTests {
         #expect(try reader.path("e", default: "", "E.") == "a~b")
     }
 
-    @Test("keys without meaning leave a notice only when given")
+    @Test("keys without meaning are noted only when given, those of a group one by one")
     func ignored() throws {
-        let reader = try reader("fsdp.offload=true")
+        let reader = try reader("fsdp.offload=true", "fsdp.plan.x=1", "fsdp.read=2", "engine=fsdp")
+        _ = try reader.int("fsdp.read", default: 0, "R.")
         reader.ignored("fsdp", because: "there is one copy of the weights")
         reader.ignored("other", because: "it is not needed")
+        reader.ignoredChoice("engine", because: "there is one engine")
         try reader.finish()
-        #expect(
-            reader.notices == [
-                "'fsdp' (argument 'fsdp.offload=true') has no effect here: there is one copy of the"
-                    + " weights."
-            ])
-        #expect(reader.resolved.isEmpty)
+        #expect(reader.unused.map(\.key) == ["fsdp.offload", "fsdp.plan.x", "engine"])
+        #expect(reader.unused[0].reason == "there is one copy of the weights")
+        #expect(reader.resolved.json == #"{"fsdp":{"read":2}}"#)
+    }
+
+    @Test("the classes that Hydra's files name are noted and not taken for settings")
+    func targets() throws {
+        let reader = try reader("data._target_=verl.Data", "data.x=1")
+        _ = try reader.int("data.x", default: 0, "X.")
+        try reader.finish()
+        #expect(reader.unused.map(\.key) == ["data._target_"])
+    }
+
+    @Test("a draft may lack what must be given; ??? and an empty list count as lacking")
+    func draft() throws {
+        let tree = try SettingsTree.load(arguments: ["b=???", "c=[]"], environment: [:])
+        let draft = SettingsReader(tree, isDraft: true)
+        #expect(try draft.requiredPath("a", "A.") == "")
+        #expect(try draft.requiredString("b", "B.") == "")
+        #expect(try draft.requiredPaths("c", "C.") == [])
+        #expect(draft.resolved.node(at: ["a"])?.isMissingMark == true)
+        for key in ["a", "b", "c"] {
+            let strict = SettingsReader(tree)
+            #expect(message { _ = try strict.requiredPaths(key, "A.") }.contains("is needed"))
+        }
+    }
+
+    @Test("an empty value means not set where no text can stand")
+    func emptyValues() throws {
+        let reader = try reader("a=", "b=", "c=", "d=")
+        #expect(try reader.optionalPath("a", "A.") == nil)
+        #expect(try reader.optionalInt("b", default: 3, "B.") == nil)
+        #expect(try reader.optionalString("c", "C.") == "")
+        #expect(message { _ = try reader.int("d", default: 1, "D.") }.contains("'d' is ''"))
+    }
+
+    @Test("a backslash keeps a dollar sign from being replaced, in the resolved tree as well")
+    func escapes() throws {
+        let environment = ["HOME": "/home/ada"]
+        let arguments = [#"a=\$HOME/x"#, #"b=\${n}"#, "c=$HOME/x"]
+        let first = SettingsReader(
+            try SettingsTree.load(arguments: arguments, environment: environment))
+        func check(_ reader: SettingsReader) throws {
+            #expect(try reader.path("a", default: "", "A.") == "$HOME/x")
+            #expect(try reader.string("b", default: "", "B.") == "${n}")
+            #expect(try reader.path("c", default: "", "C.") == "/home/ada/x")
+        }
+        try check(first)
+        try check(SettingsReader(SettingsTree(root: first.resolved, environment: environment)))
     }
 
     @Test("keys that are not possible yet accept only the values that are")
@@ -222,6 +279,8 @@ struct SettingsReaderTests {
                   empty: ""
 
                 """)
+        #expect(reader.resolved.yaml(withOrigins: true).contains("  lr: 3.0e-05  # command line\n"))
+        #expect(reader.resolved.yaml(withOrigins: true).contains("  none: null\n"))
         #expect(
             reader.resolved.json
                 == #"{"a":{"text":"3","lr":3e-05,"list":["x","y: z"],"path":"/p/q","quote":"a\"b\\","none":null,"empty":""}}"#

@@ -91,6 +91,15 @@ struct SettingsTreeTests {
         #expect(try load(files, "@/a.yaml", "@/c.yaml").root.json == #"{"data":null}"#)
     }
 
+    @Test("a map on the command line changes the names that it holds")
+    func mapArgument() throws {
+        let files = ["a.yaml": "optim: {lr: 1, betas: [1, 2]}"]
+        #expect(
+            try load(files, "@/a.yaml", "optim={lr: 2, eps: 3}").root.json
+                == #"{"optim":{"lr":2,"betas":[1,2],"eps":3}}"#)
+        #expect(try load([:], "++a={x: 1}", "+a.y=2").root.json == #"{"a":{"x":1,"y":2}}"#)
+    }
+
     @Test("a tilde takes a key of a file away, and is an error where there is none")
     func removal() throws {
         let files = ["a.yaml": "data: {x: 1, y: 2}"]

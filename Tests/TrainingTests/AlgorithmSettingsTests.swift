@@ -136,7 +136,7 @@ struct AlgorithmSettingsTests {
         ),
         (
             ["reward_model.overlong_buffer.len=513"],
-            ["reward_model.overlong_buffer.len", "between 1 and 512"]
+            ["reward_model.overlong_buffer.len", "between 0 and 512"]
         ),
     ]
 

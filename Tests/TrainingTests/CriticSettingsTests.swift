@@ -23,7 +23,7 @@ struct CriticSettingsTests {
     private func notices(_ arguments: [String], estimator: String = "gae") throws -> [String] {
         var found: [String] = []
         _ = try CriticExample.read([Self.model] + arguments, estimator: estimator) {
-            found = $0.notices
+            found = unusedSettingNotices($0.unused) + $0.notes
         }
         return found
     }
@@ -122,14 +122,12 @@ struct CriticSettingsTests {
                 ["critic.ppo_mini_batch_size", "critic.ppo_micro_batch_size_per_gpu"]
             ),
             (
-                ["critic.ppo_micro_batch_size_per_gpu=2", "critic.use_dynamic_bsz=True"],
-                ["critic.ppo_micro_batch_size_per_gpu", "critic.use_dynamic_bsz"]
+                ["critic.ppo_micro_batch_size_per_gpu=2", "critic.ppo_micro_batch_size=4"],
+                ["critic.ppo_micro_batch_size_per_gpu", "critic.ppo_micro_batch_size"]
             ),
             (["critic.cliprange_value=0"], ["critic.cliprange_value"]),
             (["critic.loss_agg_mode=mean"], ["critic.loss_agg_mode"]),
-            (["critic.ppo_micro_batch_size=2"], ["critic.ppo_micro_batch_size"]),
             (["critic.forward_micro_batch_size=2"], ["critic.forward_micro_batch_size"]),
-            (["critic.ulysses_sequence_parallel_size=2"], ["ulysses_sequence_parallel_size"]),
             (["critic.grad_clip=2", "critic.optim.clip_grad=3"], ["critic.grad_clip"]),
             (
                 ["critic.model.lora_adapter_path=/a", "critic.model.lora_rank=0"],

@@ -62,7 +62,7 @@ struct SFTSettingsTests {
         "contradictions and impossible values are refused by name",
         arguments: [
             "data.train_batch_size=10", "trainer.test_freq=5", "data.max_length=1",
-            "optim.warmup_steps_ratio=2", "model.lora_adapter_path=/a", "data.max_lenght=5",
+            "optim.warmup_steps_ratio=2", "model.rank_pattern={q_proj: 2}", "data.max_lenght=5",
         ])
     func refused(argument: String) {
         let key = String(argument.prefix { $0 != "=" })

@@ -54,52 +54,48 @@ struct TrainSettingsTests {
         #expect(settings.reference.microBatch == .tokens(16384))
     }
 
-    @Test("verl's GSM8K LoRA script runs as it stands")
-    func referenceScript() throws {
-        let settings = try load(
-            "trainer.val_before_train=False", "data.val_files=$HOME/data/gsm8k/test.jsonl",
-            "data.max_prompt_length=512", "data.max_response_length=1024",
-            "data.filter_overlong_prompts=True", "data.truncation='error'", "data.shuffle=False",
-            "actor_rollout_ref.model.use_shm=True", "actor_rollout_ref.model.lora_rank=64",
-            "actor_rollout_ref.model.lora_alpha=32", "actor_rollout_ref.actor.optim.lr=3e-6",
-            "actor_rollout_ref.model.use_remove_padding=True",
-            "actor_rollout_ref.actor.ppo_mini_batch_size=16",
-            "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=40",
-            "actor_rollout_ref.actor.use_kl_loss=True",
-            "actor_rollout_ref.actor.kl_loss_coef=0.001",
-            "actor_rollout_ref.actor.kl_loss_type=low_var_kl",
-            "actor_rollout_ref.actor.entropy_coeff=0",
-            "actor_rollout_ref.model.enable_gradient_checkpointing=True",
-            "actor_rollout_ref.actor.fsdp_config.param_offload=False",
-            "actor_rollout_ref.actor.fsdp_config.optimizer_offload=False",
-            "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=40",
-            "actor_rollout_ref.rollout.tensor_model_parallel_size=2",
-            "actor_rollout_ref.rollout.name=vllm",
-            "actor_rollout_ref.rollout.gpu_memory_utilization=0.6",
-            "actor_rollout_ref.rollout.n=5", "actor_rollout_ref.rollout.load_format=safetensors",
-            "actor_rollout_ref.rollout.layered_summon=True",
-            "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu=40",
-            "actor_rollout_ref.ref.fsdp_config.param_offload=True",
-            "algorithm.use_kl_in_reward=False", "trainer.critic_warmup=0",
-            "trainer.logger=[\"console\",\"wandb\"]",
-            "trainer.project_name='verl_grpo_example_gsm8k'",
-            "trainer.experiment_name='qwen2.5_3b_grpo_lora'", "trainer.n_gpus_per_node=2",
-            "trainer.nnodes=1", "trainer.save_freq=20", "trainer.test_freq=5",
-            "trainer.total_epochs=15")
-        #expect(settings.model.lora.rank == 64)
-        #expect(settings.actor.microBatch == .samples(40))
-        #expect(settings.rollout.logProbabilityMicroBatch == .samples(40))
-        #expect(settings.rollout.sampling.responseCount == 5)
-        #expect(settings.actor.loss.useKLLoss)
-        #expect(settings.trainer.saveInterval == 20)
-        #expect(settings.data.validationFiles == ["/home/ada/data/gsm8k/test.jsonl"])
+    @Test("an adapter to go on from brings its rank, unless one is given")
+    func adapterRank() throws {
+        let path = "actor_rollout_ref.model.lora_adapter_path=/a"
+        let own = try load(path).model.lora
+        #expect(own.isOn && own.rank == nil)
+        #expect(try load(path, "actor_rollout_ref.model.lora_rank=8").model.lora.rank == 8)
+        let tree = SettingsTree(root: try load(path).report.resolved, environment: [:])
+        #expect(try TrainSettings(SettingsReader(tree)).model.lora.rank == nil)
+    }
+
+    @Test("samples at once are counted as verl counts them when several keys are given")
+    func microBatch() throws {
+        let actor = "actor_rollout_ref.actor"
+        let both = try load(
+            "\(actor).use_dynamic_bsz=True", "\(actor).ppo_micro_batch_size_per_gpu=4")
+        #expect(both.actor.microBatch == .tokens(16384))
         #expect(
-            settings.trainer.folder
-                == "checkpoints/verl_grpo_example_gsm8k/qwen2.5_3b_grpo_lora")
-        #expect(
-            settings.report.notices.contains {
-                $0.contains("'actor_rollout_ref.rollout.layered_summon'")
+            both.report.notices.contains {
+                $0.contains("actor.ppo_micro_batch_size_per_gpu")
+                    && $0.contains("use_dynamic_bsz")
             })
+        #expect(try load("\(actor).ppo_micro_batch_size=4").actor.microBatch == .samples(4))
+    }
+
+    @Test("keys without effect are noted once for each reason, with verl's short names")
+    func notices() throws {
+        let role = "actor_rollout_ref"
+        let notices = try load(
+            "\(role).rollout.n=2", "\(role).actor.fsdp_config.param_offload=True",
+            "\(role).actor.fsdp_config.optimizer_offload=True",
+            "+\(role).ref.fsdp_config.param_offload=True",
+            "\(role).rollout.layered_summon=True", "trainer.nnodes=2", "trainer.n_gpus_per_node=8"
+        ).report.notices
+        #expect(
+            notices.contains(
+                "without effect, as one process holds the one copy of the weights, so there is"
+                    + " nothing to shard or offload: actor.fsdp_config.{param_offload,"
+                    + " optimizer_offload}, ref.fsdp_config.param_offload"))
+        #expect(notices.count == 3)
+        #expect(
+            message("\(role).actor.fsdp_config.param_ofload=True").contains(
+                "did you mean '\(role).actor.fsdp_config.param_offload'?"))
     }
 
     @Test("the resolved configuration gives the same run again")
@@ -179,7 +175,10 @@ struct TrainSettingsTests {
             ]
         ),
         (
-            ["actor_rollout_ref.model.lora_adapter_path=/a"],
+            [
+                "actor_rollout_ref.model.lora_adapter_path=/a",
+                "actor_rollout_ref.model.lora_rank=0",
+            ],
             ["actor_rollout_ref.model.lora_adapter_path", "actor_rollout_ref.model.lora_rank"]
         ),
         (
@@ -192,11 +191,11 @@ struct TrainSettingsTests {
         ),
         (
             [
-                "actor_rollout_ref.actor.use_dynamic_bsz=True",
+                "actor_rollout_ref.actor.ppo_micro_batch_size=2",
                 "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=4",
             ],
             [
-                "actor_rollout_ref.actor.use_dynamic_bsz",
+                "actor_rollout_ref.actor.ppo_micro_batch_size",
                 "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu",
             ]
         ),
@@ -248,8 +247,7 @@ struct TrainSettingsTests {
             "actor_rollout_ref.actor.loss_agg_mode=mean",
             "actor_rollout_ref.actor.policy_loss.loss_mode=none", "trainer.device=tpu",
             "actor_rollout_ref.actor.optim.betas=[0.9]", "actor_rollout_ref.actor.optim.lr=nan",
-            "actor_rollout_ref.actor.optim.optimizer=SGD",
-            "algorithm.adv_estimator=grpoo", "trainer.nnodes=2",
+            "actor_rollout_ref.actor.optim.optimizer=SGD", "algorithm.adv_estimator=grpoo",
             "data.custom_cls.path=x.py", "actor_rollout_ref.model.lora.rank=8",
             "actor_rollout_ref.rollout.multi_turn.enable=True", "critic.enable=True",
             "reward_model.enable=True", "reward_model.reward_manager=prime",

@@ -63,31 +63,20 @@ package struct ActorSettings: Sendable {
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
         reader.ignored(
             "calculate_entropy", because: "the entropy is always computed, at no cost")
-        try reader.unsupported(
-            "ppo_micro_batch_size", allowed: [nil],
-            because: "verl has given it up; write ppo_micro_batch_size_per_gpu")
-        reader.ignored(
-            ["strategy", "fsdp_config", "megatron", "veomni", "torchtitan"],
-            because: "one process holds the one copy of the weights: nothing to shard or offload")
-        reader.ignored(
-            ["use_remove_padding", "use_prefix_grouper"],
-            because: "samples are always laid end to end without padding")
-        reader.ignored(
-            [
-                "use_fused_kernels", "entropy_from_logits_with_chunking", "entropy_checkpointing",
-                "sum_pi_squared_checkpointing", "use_torch_compile",
-            ],
-            because: "the output head is fused and never holds all logits")
-        reader.ignored(
-            ["profiler", "load_weight", "freeze_vision_tower", "rollout_n"],
-            because: "it belongs to the inner workings of verl")
-        try reader.unsupported(
-            "ulysses_sequence_parallel_size", allowed: [1], because: "there is one device")
         reader.ignored(
             "calculate_sum_pi_squared",
             because: "the sums of squared probabilities come with the log-probabilities")
-        try reader.unsupported(
-            "router_replay.mode", allowed: ["disabled", nil],
-            because: "mixture-of-experts models are not supported yet")
+        reader.ignoredEngines()
+        try reader.ignoredFSDP("fsdp_config")
+        reader.ignored(
+            ["use_remove_padding", "use_prefix_grouper", "pad_to_length"], because: Reason.packed)
+        reader.ignoredHead()
+        reader.ignored("use_fused_kernels", because: Reason.fusedHead)
+        reader.ignored(["load_weight", "rollout_n"], because: Reason.internals)
+        reader.ignored("profiler", because: Reason.profiler)
+        reader.ignored("freeze_vision_tower", because: Reason.textOnly)
+        reader.ignored("ulysses_sequence_parallel_size", because: Reason.oneProcess)
+        try reader.refuseQuantizedTraining()
+        try reader.refuseRouterReplay()
     }
 }

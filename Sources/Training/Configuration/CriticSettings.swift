@@ -85,9 +85,7 @@ package struct CriticSettings: Sendable {
             "Budget of tokens whose values are computed at once, where they are counted.")
         guard let size else { return .tokens(tokens) }
         if reader.isGiven(sizeKey), reader.isGiven(tokensKey) {
-            reader.note(
-                "'\(reader.fullKey(tokensKey))' has no effect: samples are counted by"
-                    + " '\(reader.fullKey(sizeKey))'.")
+            reader.unused(tokensKey, because: "samples are counted by '\(reader.fullKey(sizeKey))'")
         }
         return .samples(size)
     }
@@ -141,10 +139,16 @@ extension CriticSettings {
         let settings = try CriticSettings(reader, model: model, actor: actor)
         try settings.checkBatches(
             root, responseCount: responseCount, trainBatchSize: trainBatchSize)
-        if model.lora.isOn, !reader.isGiven("model.lora_rank") {
+        let givesRank = reader.isGiven("model.lora_rank") || settings.lora.adapterPath != nil
+        if model.lora.isOn, model.lora.rank == nil, !givesRank {
+            throw root.conflict(
+                ["critic.model.lora_rank", "actor_rollout_ref.model.lora_adapter_path"],
+                "the actor's rank is that of its adapter, so set the critic's own rank")
+        }
+        if let rank = settings.lora.rank, model.lora.isOn, !givesRank {
             reader.note(
                 "'critic.model.lora_rank' is not set: the critic is an adapter of the actor's rank"
-                    + " \(settings.lora.rank), where verl would train a whole model; set it to 0"
+                    + " \(rank), where verl would train a whole model; set it to 0"
                     + " for that.")
         }
         return settings
@@ -181,13 +185,13 @@ extension CriticSettings {
         _ reader: SettingsReader, _ model: ModelSettings
     ) throws(SettingsError) {
         reader.ignored(
-            "tokenizer_path", because: "a critic reads the token ids that the actor wrote")
+            ["tokenizer_path", "custom_chat_template"],
+            because: "a critic reads the token ids that the actor wrote")
         try ModelSettings.declareOthers(reader)
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
         for (key, present) in [
-            ("ppo_micro_batch_size", "ppo_micro_batch_size_per_gpu"),
             ("forward_micro_batch_size", "forward_micro_batch_size_per_gpu"),
             ("ppo_infer_micro_batch_size_per_gpu", "forward_micro_batch_size_per_gpu"),
             ("ppo_infer_max_token_len_per_gpu", "forward_max_token_len_per_gpu"),
@@ -195,13 +199,16 @@ extension CriticSettings {
             try reader.unsupported(
                 key, allowed: [nil], because: "it is another name; write \(present)")
         }
-        reader.ignored(
-            ["strategy", "fsdp_config", "megatron", "veomni", "torchtitan", "engine"],
-            because: "one process holds the one copy of the weights: nothing to shard or offload")
-        reader.ignored(
-            ["profiler", "load_weight", "rollout_n", "nccl_timeout", "model_config"],
-            because: "it belongs to the inner workings of verl")
         try reader.unsupported(
-            "ulysses_sequence_parallel_size", allowed: [1], because: "there is one device")
+            "loss_scale_factor", allowed: [nil],
+            because: "the critic's loss is divided as loss_agg_mode says")
+        reader.ignoredEngines()
+        reader.ignored("engine", because: Reason.oneCopy)
+        for group in ["fsdp", "fsdp_config"] { try reader.ignoredFSDP(group) }
+        reader.ignored(
+            ["load_weight", "rollout_n", "nccl_timeout", "model_config"],
+            because: Reason.internals)
+        reader.ignored("profiler", because: Reason.profiler)
+        reader.ignored("ulysses_sequence_parallel_size", because: Reason.oneProcess)
     }
 }

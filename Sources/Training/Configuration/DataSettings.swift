@@ -25,9 +25,8 @@ package struct DataSettings: Sendable {
 
     /// Reads `data.*`; `defaultSeed` is used where the key has none of its own.
     init(_ reader: SettingsReader, defaultSeed: Int) throws(SettingsError) {
-        let help = "JSON-lines files of the training prompts."
-        trainFiles = try reader.paths("train_files", help)
-        guard !trainFiles.isEmpty else { throw reader.missing("train_files", help) }
+        trainFiles = try reader.requiredPaths(
+            "train_files", "JSON-lines files of the training prompts.")
         validationFiles = try reader.paths(
             "val_files", "JSON-lines files of the validation prompts.")
         prompts = try PromptSettings(reader)
@@ -35,9 +34,11 @@ package struct DataSettings: Sendable {
             "max_response_length", default: 512, in: .atLeast(1), "Longest response in tokens.")
         trainBatchSize = try reader.int(
             "train_batch_size", default: 1024, in: .atLeast(1), "Prompts in a step.")
-        rolloutBatchSize = try reader.int(
-            "gen_batch_size", default: trainBatchSize, in: .atLeast(1),
-            "Prompts sampled at once, where algorithm.filter_groups leaves groups out.")
+        rolloutBatchSize =
+            try reader.optionalInt(
+                "gen_batch_size", in: .atLeast(1),
+                "Prompts sampled at once, where algorithm.filter_groups leaves groups out; null for"
+                    + " train_batch_size.") ?? trainBatchSize
         shuffle = try reader.bool(
             "shuffle", default: true, "Put the training prompts in a new order every epoch.")
         seed =
@@ -59,10 +60,12 @@ package struct DataSettings: Sendable {
             ["return_raw_chat", "return_raw_input_ids", "return_full_prompt"],
             because: "a row always keeps its messages and its token ids")
         reader.ignored(
-            ["image_key", "video_key", "image_patch_size", "return_multi_modal_inputs"],
-            because: "models here read text only")
+            [
+                "image_key", "video_key", "audio_key", "image_patch_size", "mm_processor_kwargs",
+                "return_multi_modal_inputs",
+            ], because: Reason.textOnly)
         reader.ignored("trust_remote_code", because: "code of a checkpoint is never run")
-        reader.ignored("use_shm", because: "files are read where they are")
+        reader.ignored("use_shm", because: "data is read once, where it lies, and kept in memory")
         let noPlugins = "Python classes cannot be loaded; give JSON-lines files"
         for key in [
             "custom_cls.path", "custom_cls.name", "sampler.class_path", "sampler.class_name",
@@ -73,8 +76,10 @@ package struct DataSettings: Sendable {
         try reader.unsupported(
             "tokenizer", allowed: [nil],
             because: "the tokenizer is that of actor_rollout_ref.model.tokenizer_path")
-        try reader.unsupported(
-            "tool_config_path", allowed: [nil], because: "rollouts cannot call tools yet")
+        for key in ["tool_config_path", "function_tool_path"] {
+            try reader.unsupported(
+                key, allowed: [nil], because: "rollouts cannot call tools yet")
+        }
         try reader.unsupported(
             "need_tools_kwargs", allowed: [false], because: "rollouts cannot call tools yet")
     }

@@ -26,6 +26,8 @@ package struct GroupFilterSettings: Sendable {
         let limit = try scope.int(
             "max_num_gen_batches", default: 0,
             "Batches that a step may sample until it is full; 0 or less for no limit.")
+        scope.ignored(
+            "max_inflight_gen_batches", because: "a step samples one batch after the other")
         guard isOn else { return nil }
         if metric == "seq_final_reward", takesKL {
             throw reader.conflict(

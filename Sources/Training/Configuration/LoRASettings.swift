@@ -2,8 +2,8 @@ import Settings
 
 /// The adapter that is trained: the LoRA keys of `actor_rollout_ref.model.*` (or `model.*`).
 package struct LoRASettings: Sendable {
-    /// Rank of the adapter; 0 trains the whole model instead.
-    package let rank: Int
+    /// Rank of the adapter: 0 trains the whole model instead, nil is the rank of `adapterPath`.
+    package let rank: Int?
     /// Numerator of the scale alpha / rank.
     package let alpha: Double
     /// Which linear layers get an adapter.
@@ -20,7 +20,7 @@ package struct LoRASettings: Sendable {
     package let alphaPattern: [String: Double]
 
     /// Whether an adapter is trained rather than the whole model.
-    package var isOn: Bool { rank > 0 }
+    package var isOn: Bool { rank != 0 }
 
     /// Reads the keys below a model's group.
     ///
@@ -29,11 +29,16 @@ package struct LoRASettings: Sendable {
     init(
         _ reader: SettingsReader, inheriting other: LoRASettings? = nil, defaultAlpha: Double = 16
     ) throws(SettingsError) {
+        adapterPath = try reader.optionalPath(
+            "lora_adapter_path", "Folder of a PEFT adapter to go on from.")
         let inherited = reader.isGiven("lora_rank") ? nil : other
-        rank = try reader.int(
-            "lora_rank", default: other?.rank ?? 0, in: .between(0, 4096),
-            "Rank of the LoRA adapter; 0 trains the whole model"
-                + (other == nil ? "." : "; the actor's rank and alpha unless set."))
+        let rank = try reader.optionalInt(
+            "lora_rank", default: adapterPath == nil ? other?.rank ?? 0 : nil,
+            in: .between(0, 4096),
+            "Rank of the LoRA adapter; 0 trains the whole model, null is the rank of"
+                + " lora_adapter_path."
+                + (other == nil ? "" : " The actor's rank and alpha unless set."))
+        self.rank = adapterPath == nil ? rank ?? 0 : rank
         alpha = try reader.double(
             "lora_alpha", default: inherited?.alpha ?? defaultAlpha, in: .above(0),
             "The adapter's output is scaled by alpha / rank.")
@@ -45,8 +50,6 @@ package struct LoRASettings: Sendable {
         excluded = try reader.targets(
             "exclude_modules", default: nil,
             "Layers without an adapter: a list of names, or a regular expression.")
-        adapterPath = try reader.optionalPath(
-            "lora_adapter_path", "Folder of a PEFT adapter to go on from.")
         usesRankStabilizedScale = try reader.bool(
             "use_rslora", default: false, "Scale by alpha / sqrt(rank) instead.")
         rankPattern = try reader.integerMap(
@@ -65,13 +68,11 @@ package struct LoRASettings: Sendable {
             guard isSet else { continue }
             throw reader.conflict(
                 [key, "lora_rank"],
-                "without a rank there is no adapter, so set \(reader.fullKey("lora_rank")) to the"
-                    + " adapter's rank or leave \(key) out")
+                "rank 0 is no adapter, so set \(reader.fullKey("lora_rank")) to the adapter's rank or"
+                    + " leave \(key) out")
         }
         for key in ["lora_alpha", "target_modules", "exclude_modules"] where reader.isGiven(key) {
-            reader.note(
-                "'\(reader.fullKey(key))' has no effect: lora_rank is 0, so the whole model is"
-                    + " trained.")
+            reader.unused(key, because: "lora_rank is 0, so the whole model is trained")
         }
     }
 
@@ -83,28 +84,31 @@ package struct LoRASettings: Sendable {
             "alpha_pattern",
         ]
         for key in keys where reader.isGiven(key) {
-            reader.note(
-                "'\(reader.fullKey(key))' has no effect: the adapter in \(adapterPath) brings its"
-                    + " own.")
+            reader.unused(key, because: "the adapter in \(adapterPath) brings its own")
         }
     }
 
     /// The Megatron names of LoRA settings, which verl itself leaves unread under FSDP.
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
-        let defaults: [(String, SettingScalar)] = [
-            ("type", "lora"), ("merge", false), ("rank", 0), ("alpha", 32), ("dropout", 0.0),
-            ("dropout_position", "pre"), ("lora_A_init_method", "xavier"),
-            ("lora_B_init_method", "zero"), ("target_modules", nil), ("exclude_modules", nil),
-            ("a2a_experimental", false), ("dtype", nil), ("adapter_path", nil),
-            ("fully_sharded_loras", false), ("freeze_vision_model", true),
-            ("freeze_vision_projection", true), ("freeze_language_model", true),
-        ]
-        for (key, value) in defaults {
-            try reader.unsupported(
-                "lora.\(key)", allowed: value == 0.0 ? [0.0, 0] : [value],
-                because: "this is a Megatron name; write lora_rank, lora_alpha, target_modules"
-                    + " without 'lora.' before them")
-        }
+        let megatron = reader.scope("lora")
+        let names = "this is a Megatron name; write lora_rank, lora_alpha and target_modules"
+        try megatron.unsupported("rank", allowed: [0], because: names)
+        try megatron.unsupported("adapter_path", allowed: [nil], because: names)
+        try megatron.unsupported("type", allowed: ["lora"], because: "LoRA is the one kind here")
+        try megatron.unsupported(
+            "dropout", allowed: [0, 0.0],
+            because: "the policy that sampled is the policy that is trained, so nothing is dropped")
+        megatron.ignored(
+            "merge", because: "rollouts compute the adapter beside the base: nothing is merged")
+        megatron.ignored(
+            [
+                "alpha", "target_modules", "exclude_modules", "dropout_position",
+                "lora_A_init_method", "lora_B_init_method", "a2a_experimental", "dtype",
+                "fully_sharded_loras",
+            ], because: "Megatron's names are not read; lora_rank, lora_alpha, target_modules are")
+        megatron.ignored(
+            ["freeze_vision_model", "freeze_vision_projection", "freeze_language_model"],
+            because: Reason.textOnly)
         try reader.unsupported(
             "target_parameters", allowed: [nil], because: "adapters go on whole linear layers")
     }

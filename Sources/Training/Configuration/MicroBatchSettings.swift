@@ -12,19 +12,21 @@ package enum MicroBatchSettings: Sendable, Equatable {
         let size: String
         let dynamic: String
         let tokens: String
+        /// An earlier name of `size`.
+        var earlierSize: String?
 
-        /// The actor's update.
+        /// The update of the actor, or of the critic.
         static let update = Keys(
             size: "ppo_micro_batch_size_per_gpu", dynamic: "use_dynamic_bsz",
-            tokens: "ppo_max_token_len_per_gpu")
+            tokens: "ppo_max_token_len_per_gpu", earlierSize: "ppo_micro_batch_size")
         /// The log-probabilities of reference and rollout.
         static let logProbabilities = Keys(
             size: "log_prob_micro_batch_size_per_gpu", dynamic: "log_prob_use_dynamic_bsz",
-            tokens: "log_prob_max_token_len_per_gpu")
+            tokens: "log_prob_max_token_len_per_gpu", earlierSize: "log_prob_micro_batch_size")
         /// Supervised fine-tuning.
         static let supervised = Keys(
             size: "micro_batch_size_per_gpu", dynamic: "use_dynamic_bsz",
-            tokens: "max_token_len_per_gpu")
+            tokens: "max_token_len_per_gpu", earlierSize: "micro_batch_size")
     }
 
     /// Reads one group's keys; `inherited` stands when none of them is given.
@@ -39,9 +41,11 @@ package enum MicroBatchSettings: Sendable, Equatable {
         case .samples(let size): inheritedSize = size
         case .tokens(let budget): inheritedTokens = budget
         }
+        let earlierSize = try Self.earlierSize(keys, reader)
         let size = try reader.optionalInt(
-            keys.size, default: reader.isGiven(keys.dynamic) ? nil : inheritedSize, in: .atLeast(1),
-            "Samples that are computed at once; null to go by tokens.")
+            keys.size,
+            default: reader.isGiven(keys.dynamic) ? earlierSize : earlierSize ?? inheritedSize,
+            in: .atLeast(1), "Samples that are computed at once; null to go by tokens.")
         let dynamic = try reader.bool(
             keys.dynamic, default: size == nil,
             "Compute as many samples at once as fit the budget of tokens.")
@@ -49,11 +53,8 @@ package enum MicroBatchSettings: Sendable, Equatable {
             keys.tokens, default: inheritedTokens, in: .atLeast(1),
             "Budget of tokens that are computed at once.")
         if dynamic {
-            if reader.isGiven(keys.size), size != nil {
-                throw reader.conflict(
-                    [keys.size, keys.dynamic],
-                    "these contradict each other, so keep the number of samples or the budget of"
-                        + " tokens")
+            for key in [keys.size, keys.earlierSize].compactMap(\.self) where !reader.isEmpty(key) {
+                Self.noteUnused(key, as: keys.dynamic, "true", reader)
             }
             self = .tokens(tokens)
             return
@@ -64,13 +65,26 @@ package enum MicroBatchSettings: Sendable, Equatable {
                 "set the number of samples to compute at once, or leave both keys out to go by"
                     + " tokens")
         }
-        if reader.isGiven(keys.tokens) { Self.noteUnused(keys, reader) }
+        if let earlierSize, earlierSize != size, let key = keys.earlierSize {
+            throw reader.conflict([key, keys.size], "both mean the same, so keep the second")
+        }
+        Self.noteUnused(keys.tokens, as: keys.dynamic, "false", reader)
         self = .samples(size)
     }
 
-    private static func noteUnused(_ keys: Keys, _ reader: SettingsReader) {
-        reader.note(
-            "'\(reader.fullKey(keys.tokens))' has no effect: samples are counted by"
-                + " '\(reader.fullKey(keys.size))'.")
+    /// With one device, the number for all of them and the number for each are the same.
+    private static func earlierSize(_ keys: Keys, _ reader: SettingsReader) throws(SettingsError)
+        -> Int?
+    {
+        guard let key = keys.earlierSize else { return nil }
+        return try reader.optionalInt(key, in: .atLeast(1), "An earlier name of \(keys.size).")
+    }
+
+    /// verl, too, lets `use_dynamic_bsz` decide where both ways are given.
+    private static func noteUnused(
+        _ key: String, as other: String, _ value: String, _ reader: SettingsReader
+    ) {
+        guard reader.isGiven(key) else { return }
+        reader.unused(key, because: "'\(reader.fullKey(other))' is \(value)")
     }
 }

@@ -48,21 +48,24 @@ package struct ModelSettings: Sendable {
 
     /// Keys of a model that have nothing to set here.
     static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
-        reader.ignored("use_shm", because: "the checkpoint is mapped from its own files")
+        reader.ignored("use_shm", because: Reason.mapped)
         reader.ignored("trust_remote_code", because: "code of a checkpoint is never run")
-        reader.ignored(
-            "use_remove_padding", because: "samples are always laid end to end without padding")
+        reader.ignored("use_remove_padding", because: Reason.packed)
         reader.ignored(
             ["use_liger", "use_fused_kernels", "fused_kernel_options"],
             because: "norms, activations and the output head are always fused")
-        reader.ignored(
-            ["fsdp_config", "strategy"],
-            because: "one process holds the one copy of the weights: nothing to shard or offload")
+        reader.ignored("strategy", because: Reason.oneCopy)
+        try reader.ignoredFSDP("fsdp_config")
         reader.ignored("tiled_mlp", because: "memory of the MLP is bounded by the micro-batch")
         reader.ignored(
             "enable_activation_offload", because: "there is no other memory to move them to")
         try reader.unsupported(
             "external_lib", allowed: [nil], because: "Python modules cannot be loaded")
+        try reader.unsupported(
+            "hf_config_path", allowed: [nil], because: "the model's own config.json is read")
+        try reader.unsupported(
+            "mtp.enable", allowed: [false], because: "one token is predicted at a time")
+        reader.ignored("mtp", because: "one token is predicted at a time")
         try reader.unsupported(
             "override_config", allowed: [nil],
             because: "the model is built as its config.json says; change that file")

@@ -21,7 +21,7 @@ extension OverlongPenalty {
                 "enable", default: false,
                 "Take from the score of responses that come near the longest length.")
             let length = try scope.int(
-                "len", default: min(4096, longest), in: .between(1, longest),
+                "len", default: min(4096, longest), in: .between(0, longest),
                 "Tokens before the longest length over which the penalty grows to its whole.")
             let factor = try scope.double(
                 "penalty_factor", default: 1, in: .atLeast(0), "The whole penalty.")

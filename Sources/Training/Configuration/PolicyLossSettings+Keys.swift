@@ -85,9 +85,10 @@ extension PolicyLossSettings {
         constants.klCovCoefficient = try loss.double(
             "ppo_kl_coef", default: constants.klCovCoefficient, in: .atLeast(0),
             "Weight of the penalty of kl_cov.")
-        constants.droBeta = try loss.double(
-            "dro_beta", default: constants.droBeta, in: .above(0),
-            "Weight of the quadratic term of dro.")
+        constants.droBeta =
+            try loss.optionalDouble(
+                "dro_beta", default: constants.droBeta, in: .above(0),
+                "Weight of the quadratic term of dro; null for the default.") ?? constants.droBeta
         return constants
     }
 }

@@ -22,16 +22,19 @@ package struct ReferenceSettings: Sendable {
     init(_ reader: SettingsReader, actor: MicroBatchSettings) throws(SettingsError) {
         choice = try Self.choice(reader)
         microBatch = try MicroBatchSettings(reader, .logProbabilities, inherited: actor)
-        reader.ignored(
-            [
-                "strategy", "fsdp_config", "megatron", "model", "ulysses_sequence_parallel_size",
-                "use_torch_compile", "profiler", "entropy_from_logits_with_chunking",
-                "entropy_checkpointing",
-            ],
-            because: "the reference is the same model with its adapter off")
-        try reader.unsupported(
-            "log_prob_micro_batch_size", allowed: [nil],
-            because: "verl has given it up; write log_prob_micro_batch_size_per_gpu")
+        try Self.declareOthers(reader)
+    }
+
+    private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
+        reader.ignored("model", because: "the reference is a view of the trained model's base")
+        reader.ignoredEngines()
+        try reader.ignoredFSDP("fsdp_config")
+        reader.ignoredHead()
+        reader.ignored("pad_to_length", because: Reason.packed)
+        reader.ignored("profiler", because: Reason.profiler)
+        reader.ignored("rollout_n", because: Reason.internals)
+        reader.ignored("ulysses_sequence_parallel_size", because: Reason.oneProcess)
+        try reader.refuseRouterReplay()
     }
 
     private static func choice(_ reader: SettingsReader) throws(SettingsError) -> ReferenceChoice {

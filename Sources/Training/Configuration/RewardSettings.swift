@@ -42,9 +42,12 @@ package struct RewardSettings: Sendable {
                 "both say how to score, so keep one")
         }
         overlongPenalty = try OverlongPenalty.read(reader, maxResponseLength: maxResponseLength)
-        for key in ["reward_model.reward_manager", "reward.reward_manager.name"] {
+        for key in [
+            "reward_model.reward_manager", "reward.reward_manager.name", "reward_manager.name",
+        ] {
             try reader.unsupported(
-                key, allowed: ["naive", "dapo"], because: "each response is scored on its own")
+                key, allowed: ["naive", "dapo", nil],
+                because: "each response is scored on its own")
         }
         try Self.declareOthers(reader)
     }
@@ -56,8 +59,10 @@ package struct RewardSettings: Sendable {
             let scope = reader.scope(group)
             let path = try scope.optionalPath(
                 "path", "Your own reward: a Python file, or an executable that answers JSON lines.")
-            let name = try scope.string(
-                "name", default: "compute_score", "The function in that Python file.")
+            let usualName = "compute_score"
+            let name =
+                try scope.optionalString(
+                    "name", default: usualName, "The function in that Python file.") ?? usualName
             let arguments = try scope.jsonObject(
                 "reward_kwargs", "What the function is given besides the sample.")
             guard let path else { continue }
@@ -77,7 +82,9 @@ package struct RewardSettings: Sendable {
                 "\(group).enable", allowed: [false, nil],
                 because: "a reward is a function; reward models are not there yet")
         }
-        for key in ["reward_model.sandbox_fusion.url", "reward.sandbox_fusion.url"] {
+        for key in [
+            "reward_model.sandbox_fusion.url", "reward.sandbox_fusion.url", "sandbox_fusion.url",
+        ] {
             try reader.unsupported(
                 key, allowed: [nil], because: "no built-in reward runs code; write your own")
         }
@@ -85,9 +92,11 @@ package struct RewardSettings: Sendable {
             ["reward_model.launch_reward_fn_async", "reward.num_workers"],
             because: "responses are always scored while others are still decoded")
         reader.ignored(
-            ["reward_model", "reward.reward_model", "reward.reward_manager", "sandbox_fusion"],
-            because: "a reward is a function; reward models are not there yet")
+            [
+                "reward_model", "reward.reward_model", "reward.reward_manager", "reward_manager",
+            ], because: "a reward is a function; reward models are not there yet")
         reader.ignored(
-            "reward.sandbox_fusion", because: "no built-in reward runs code; write your own")
+            ["reward.sandbox_fusion", "sandbox_fusion"],
+            because: "no built-in reward runs code; write your own")
     }
 }

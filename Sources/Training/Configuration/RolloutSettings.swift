@@ -105,33 +105,37 @@ package struct RolloutSettings: Sendable {
         reader.ignored(["name", "mode"], because: "Lorikeet has its own engine")
         reader.ignored(
             [
-                "engine_kwargs", "disable_log_stats", "prometheus", "trace", "profiler", "agent",
-                "skip_tokenizer_init",
+                "engine_kwargs", "disable_log_stats", "prometheus", "trace", "agent",
+                "skip_tokenizer_init", "scheduling_policy", "moe_load_balance_metrics_interval",
             ],
             because: "it belongs to engines that verl drives")
+        reader.ignored("profiler", because: Reason.profiler)
         reader.ignored(
             [
                 "free_cache_engine", "load_format", "layered_summon", "multi_stage_wake_up",
                 "checkpoint_engine", "update_weights_bucket_megabytes", "enable_sleep_mode",
             ],
-            because: "rollouts and training share one copy of the weights: nothing to synchronise")
+            because: Reason.sharedWeights)
         reader.ignored(
             ["enforce_eager", "cudagraph_capture_sizes", "gpu_memory_utilization"],
-            because: "there is no GPU to set it for")
-        reader.ignored("dtype", because: "weights keep the type of the checkpoint")
+            because: "this build computes on the CPU")
+        reader.ignored("dtype", because: Reason.weightTypes)
         reader.ignored(
             [
                 "tensor_model_parallel_size", "data_parallel_size", "expert_parallel_size",
-                "pipeline_model_parallel_size",
+                "pipeline_model_parallel_size", "nnodes", "n_gpus_per_node", "disaggregation",
             ],
-            because: "one process holds the whole model")
+            because: Reason.oneProcess)
         reader.ignored(
             "enable_prefix_caching", because: "a group's prompt is always computed once")
         reader.ignored(
             "enable_chunked_prefill", because: "prompts are cut to fit max_num_batched_tokens")
         reader.ignored("calculate_log_probs", because: "they are always kept")
-        reader.ignored("limit_images", because: "models here read text only")
+        reader.ignored("limit_images", because: Reason.textOnly)
         reader.ignored("skip_dump_dir", because: "rollouts are never skipped")
+        reader.ignored(
+            "full_determinism",
+            because: "a run is always a function of its seeds, which trainer.seed sets")
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
@@ -145,13 +149,17 @@ package struct RolloutSettings: Sendable {
             "over_sample_rate", allowed: [0, 0.0], because: "every response is waited for")
         try reader.unsupported(
             "skip_rollout", allowed: [false], because: "rollouts are never taken from a file")
-        try reader.unsupported("quantization", allowed: [nil], because: "it is not there yet")
+        for key in ["quantization", "quantization_config_file"] {
+            try reader.unsupported(
+                key, allowed: [nil], because: "rollouts use the checkpoint's weights as they are")
+        }
+        try reader.refuseQuantizedTraining()
+        try reader.unsupported(
+            "mtp.enable", allowed: [false], because: "one token is predicted at a time")
+        reader.ignored("mtp", because: "one token is predicted at a time")
         try reader.unsupported(
             "enable_rollout_routing_replay", allowed: [false],
             because: "mixture-of-experts models are not supported yet")
-        try reader.unsupported(
-            "log_prob_micro_batch_size", allowed: [nil],
-            because: "verl has given it up; write log_prob_micro_batch_size_per_gpu")
     }
 }
 

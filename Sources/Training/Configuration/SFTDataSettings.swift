@@ -19,9 +19,8 @@ package struct SFTDataSettings: Sendable {
 
     /// Reads `data.*`.
     init(_ reader: SettingsReader) throws(SettingsError) {
-        let help = "JSON-lines files of the training rows."
-        trainFiles = try reader.paths("train_files", help)
-        guard !trainFiles.isEmpty else { throw reader.missing("train_files", help) }
+        trainFiles = try reader.requiredPaths(
+            "train_files", "JSON-lines files of the training rows.")
         validationFiles = try reader.paths("val_files", "JSON-lines files of validation rows.")
         rows = try ResponseRowSettings(reader)
         trainBatchSize = try reader.int(
@@ -38,22 +37,34 @@ package struct SFTDataSettings: Sendable {
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
-        for key in ["micro_batch_size", "custom_cls.path", "custom_cls.name"] {
+        for key in ["custom_cls.path", "custom_cls.name"] {
             try reader.unsupported(
                 key, allowed: [nil],
-                because: key == "micro_batch_size"
-                    ? "verl has given it up; write micro_batch_size_per_gpu"
-                    : "Python classes cannot be loaded; give JSON-lines files")
+                because: "Python classes cannot be loaded; give JSON-lines files")
         }
+        reader.ignored(["balance_dp_token", "num_workers"], because: Reason.oneProcess)
+        reader.ignored("use_shm", because: "data is read once, where it lies, and kept in memory")
+        try reader.unsupported(
+            "pad_mode", allowed: ["no_padding", "left_right", "right", nil], because: Reason.packed)
         reader.ignored(
-            ["balance_dp_token", "use_shm", "pad_mode", "num_workers"],
-            because: "rows are laid end to end in one process, without padding")
+            ["multiturn.enable", "multiturn.messages_key"],
+            because: "rows with the field that data.messages_key names are read without a switch")
         reader.ignored(
-            ["multiturn", "tools_key", "image_key", "video_key"],
-            because: "rows with 'messages' are read without a switch, and texts only")
+            ["tools_key", "multiturn.tools_key"], because: "rows with tools are not known here")
+        reader.ignored(
+            [
+                "enable_thinking_key", "enable_thinking_default", "multiturn.enable_thinking_key",
+            ],
+            because: "data.apply_chat_template_kwargs={enable_thinking: ...} says it for all rows")
+        reader.ignored(["image_key", "video_key"], because: Reason.textOnly)
+        reader.ignored(
+            "ignore_input_ids_mismatch",
+            because: "a conversation is laid out once, as a whole, and never joined from turns")
         for key in ["prompt_dict_keys", "response_dict_keys"] {
             try reader.unsupported(
                 key, allowed: [nil], because: "prompt_key and response_key name plain fields")
         }
+        try reader.unsupported(
+            "chat_template", allowed: [nil], because: "write model.custom_chat_template")
     }
 }

@@ -31,7 +31,8 @@ package struct SFTSettings: Sendable {
         model = try ModelSettings(reader.scope("model"), earlierName: "partial_pretrain")
         data = try SFTDataSettings(reader.scope("data"))
         optimizer = try Self.optimizer(reader.scope("optim"))
-        trainer = try SFTTrainerSettings(reader.scope("trainer"))
+        trainer = try SFTTrainerSettings(
+            reader.scope("trainer"), checkpoint: reader.scope("checkpoint"))
         try Self.declareOthers(reader)
         if data.validationFiles.isEmpty, trainer.validationInterval != nil {
             throw reader.conflict(
@@ -61,11 +62,11 @@ package struct SFTSettings: Sendable {
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
-        try reader.unsupported(
-            "ulysses_sequence_parallel_size", allowed: [1], because: "there is one device")
-        reader.ignored(
-            "use_remove_padding", because: "samples are always laid end to end without padding")
-        reader.ignored(
-            ["hydra", "engine", "profiler"], because: "it belongs to the inner workings of verl")
+        reader.ignored("ulysses_sequence_parallel_size", because: Reason.oneProcess)
+        reader.ignored("use_remove_padding", because: Reason.packed)
+        reader.ignoredChoice("engine", because: Reason.oneCopy)
+        try reader.ignoredFSDP("engine")
+        reader.ignored("profiler", because: Reason.profiler)
+        reader.ignored("hydra", because: Reason.internals)
     }
 }

@@ -6,10 +6,6 @@ package struct SFTTrainerSettings: Sendable {
     package let totalEpochs: Int
     /// Updates after which the run ends; nil for what the epochs give.
     package let totalSteps: Int?
-    /// First part of the default folder's name.
-    package let projectName: String
-    /// Second part of the default folder's name.
-    package let experimentName: String
     /// The folder of the run.
     package let folder: String
     /// Updates between checkpoints; nil for one at the end only.
@@ -22,22 +18,20 @@ package struct SFTTrainerSettings: Sendable {
     package let resume: ResumeSettings
     /// What checkpoints hold.
     package let checkpoint: CheckpointSettings
-    /// The device by name: `auto` or `cpu`.
-    package let device: String
     /// Threads that compute; 0 for one a core.
     package let threads: Int
     /// Seed of the order of the rows and of a fresh adapter.
     package let seed: Int
 
-    /// Reads `trainer.*`.
-    init(_ reader: SettingsReader) throws(SettingsError) {
+    /// Reads `trainer.*`, and `checkpoint.*` where verl has it since.
+    init(_ reader: SettingsReader, checkpoint group: SettingsReader) throws(SettingsError) {
         totalEpochs = try reader.int(
             "total_epochs", default: 4, in: .atLeast(1),
             "How often the training rows are gone through.")
         totalSteps = try reader.totalSteps()
-        projectName = try reader.string(
+        let projectName = try reader.string(
             "project_name", default: "lorikeet", "First part of the default folder's name.")
-        experimentName = try reader.string(
+        let experimentName = try reader.string(
             "experiment_name", default: "sft", "Second part of the default folder's name.")
         folder = try reader.path(
             "default_local_dir", default: "checkpoints/\(projectName)/\(experimentName)",
@@ -49,8 +43,17 @@ package struct SFTTrainerSettings: Sendable {
         keptCheckpoints = try reader.optionalInt(
             "max_ckpt_to_keep", in: .atLeast(1), "Checkpoints that are kept; null for all.")
         resume = try ResumeSettings(reader)
-        checkpoint = try CheckpointSettings(reader.scope("checkpoint"))
-        device = try reader.device()
+        let earlier = try CheckpointSettings(reader.scope("checkpoint"))
+        let present = try CheckpointSettings(group)
+        checkpoint = reader.isGiven("checkpoint.save_contents") ? earlier : present
+        if earlier != present, reader.isGiven("checkpoint.save_contents"),
+            group.isGiven("save_contents")
+        {
+            throw SettingsError(
+                "'\(reader.fullKey("checkpoint.save_contents"))' and"
+                    + " '\(group.fullKey("save_contents"))' are the same setting, so keep one.")
+        }
+        try reader.readDevice()
         threads = try reader.threads()
         seed = try reader.int(
             "seed", default: 1, "Seed of the order of the rows and of a fresh adapter.")

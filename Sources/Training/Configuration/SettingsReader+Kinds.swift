@@ -33,10 +33,14 @@ extension SettingsReader {
             "Steps after which the run ends; null for what the epochs give.")
     }
 
-    /// The device by name.
-    func device() throws(SettingsError) -> String {
-        try choice(
-            "device", default: "auto", of: ["auto", "cpu"], "Where the run computes.")
+    /// The device by name. verl's own default is `cuda`, so that is no error in a copied file.
+    func readDevice() throws(SettingsError) {
+        let device = try choice(
+            "device", default: "auto", of: ["auto", "cpu", "cuda", "npu"],
+            "Where the run computes; this build has the CPU only.")
+        if device == "cuda" || device == "npu" {
+            unused("device", because: "this build computes on the CPU")
+        }
     }
 
     /// How many threads compute.

@@ -62,10 +62,19 @@ package struct TrainSettings: Sendable {
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
         reader.ignored(
-            ["ray_kwargs", "ray_init", "hydra", "global_profiler", "transfer_queue"],
-            because: "it belongs to the inner workings of verl")
+            ["ray_kwargs", "ray_init", "hydra", "transfer_queue"], because: Reason.internals)
+        reader.ignored("global_profiler", because: Reason.profiler)
         reader.ignored(
-            ["actor_rollout_ref.hybrid_engine", "actor_rollout_ref.nccl_timeout"],
-            because: "everything is one process")
+            ["actor_rollout_ref.hybrid_engine", "actor_rollout_ref.nccl_timeout", "model_engine"],
+            because: Reason.oneProcess)
+        try reader.unsupported(
+            "distillation.enabled", allowed: [false], because: "there is no teacher model yet")
+        reader.ignored("distillation", because: "there is no teacher model yet")
+        for key in ["rollout", "rollout_tq", "async_rollout"] {
+            try reader.unsupported(
+                "skip.\(key).enable", allowed: [false],
+                because: "rollouts are never taken from a file")
+        }
+        reader.ignored("skip", because: "rollouts are never taken from a file")
     }
 }

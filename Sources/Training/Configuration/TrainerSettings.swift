@@ -6,10 +6,6 @@ package struct TrainerSettings: Sendable {
     package let totalEpochs: Int
     /// Steps after which the run ends; nil for what the epochs give.
     package let totalSteps: Int?
-    /// First part of the default folder's name.
-    package let projectName: String
-    /// Second part of the default folder's name.
-    package let experimentName: String
     /// The folder of the run.
     package let folder: String
     /// Steps between checkpoints; nil for one at the end only.
@@ -34,8 +30,6 @@ package struct TrainerSettings: Sendable {
     package let criticWarmup: Int
     /// Where the run starts.
     package let resume: ResumeSettings
-    /// The device by name: `auto` or `cpu`.
-    package let device: String
     /// Threads that compute; 0 for one a core.
     package let threads: Int
     /// Seed of everything that has no seed of its own.
@@ -47,9 +41,9 @@ package struct TrainerSettings: Sendable {
             "total_epochs", default: 30, in: .atLeast(1),
             "How often the training prompts are gone through.")
         totalSteps = try reader.totalSteps()
-        projectName = try reader.string(
+        let projectName = try reader.string(
             "project_name", default: "lorikeet", "First part of the default folder's name.")
-        experimentName = try reader.string(
+        let experimentName = try reader.string(
             "experiment_name", default: "train", "Second part of the default folder's name.")
         folder = try reader.path(
             "default_local_dir", default: "checkpoints/\(projectName)/\(experimentName)",
@@ -77,7 +71,7 @@ package struct TrainerSettings: Sendable {
             "critic_warmup", default: 0, in: .atLeast(0),
             "The first step that updates the actor; before it the critic alone learns.")
         resume = try ResumeSettings(reader)
-        device = try reader.device()
+        try reader.readDevice()
         threads = try reader.threads()
         seed = try reader.int(
             "seed", default: 1, "Seed of everything that has no seed of its own.")
@@ -96,13 +90,11 @@ package struct TrainerSettings: Sendable {
     static func declareShared(_ reader: SettingsReader) throws(SettingsError) {
         reader.ignored(
             "logger", because: "progress goes to the terminal and metrics to metrics.jsonl")
-        reader.ignored("n_gpus_per_node", because: "the run computes on this machine's cores")
-        try reader.unsupported("nnodes", allowed: [1], because: "a run is one machine's")
+        reader.ignored(["n_gpus_per_node", "nnodes", "balance_batch"], because: Reason.oneProcess)
         try reader.unsupported(
             "default_hdfs_dir", allowed: [nil], because: "a run's folder is a local one")
-        reader.ignored(
-            ["balance_batch", "use_legacy_worker_impl", "profile_steps"],
-            because: "there is one worker")
+        reader.ignored("use_legacy_worker_impl", because: Reason.internals)
+        reader.ignored(["profile_steps", "profile_interval"], because: Reason.profiler)
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
@@ -111,6 +103,13 @@ package struct TrainerSettings: Sendable {
             ["ray_wait_register_center_timeout", "npu_profile"], because: "Ray is not used")
         reader.ignored(
             "esi_redundant_time", because: "an interrupted run saves before it ends")
+        try reader.unsupported(
+            "v1.trainer_mode", allowed: ["sync", nil],
+            because: "each step's rollouts are those of the policy that it trains")
+        reader.ignored(["use_v1", "v1"], because: Reason.internals)
+        try reader.unsupported(
+            "remove_previous_ckpt_in_save", allowed: [false],
+            because: "write max_actor_ckpt_to_keep=1")
         try reader.unsupported(
             "del_local_ckpt_after_load", allowed: [false], because: "checkpoints are kept")
     }

@@ -42,10 +42,11 @@ package final class TrainedModel {
                 LoRAConfig(lora, baseModel: directory, task: task), for: base.config, seed: seed)
         }
         let adapter = try LoRAAdapter(directory: path, for: base.config, task: task)
-        guard adapter.config.rank == lora.rank else {
+        if let rank = lora.rank, rank != adapter.config.rank {
             throw TrainingError(
                 "lora_adapter_path: the adapter in \(path) has rank \(adapter.config.rank), but "
-                    + "lora_rank is \(lora.rank); set lora_rank=\(adapter.config.rank).")
+                    + "lora_rank is \(rank); set lora_rank=\(adapter.config.rank), or leave "
+                    + "lora_rank out.")
         }
         return adapter
     }
@@ -126,7 +127,7 @@ extension LoRAConfig {
     /// The adapter that a run's settings ask for.
     fileprivate init(_ settings: LoRASettings, baseModel: String, task: AdapterTask) {
         self.init(
-            rank: settings.rank, alpha: settings.alpha,
+            rank: settings.rank ?? 0, alpha: settings.alpha,
             targetModules: ModuleSelection(settings.targets),
             excludeModules: settings.excluded.map(ModuleSelection.init),
             usesRSLoRA: settings.usesRankStabilizedScale,
