@@ -29,6 +29,6 @@ package struct OverlongPenalty: Sendable, Equatable {
     /// - Parameter length: of the response, in tokens.
     package func penalty(length: Int) -> Double {
         let excess = max(length - (maxLength - bufferLength), 0)
-        return excess == 0 ? 0 : -Double(excess) / Double(bufferLength) * factor
+        return 0 - Double(excess) / Double(bufferLength) * factor
     }
 }
