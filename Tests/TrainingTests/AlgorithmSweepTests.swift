@@ -21,11 +21,11 @@ struct AlgorithmSweepTests {
             "\(estimator.name), \(loss), \(aggregation.rawValue), \(divergence)"
         }
 
-        static let estimators = AdvantageEstimator.all.filter { !$0.needs.contains(.values) }
         static let losses = PolicyLossMode.all.map(\.name) + ["bypass_mode"]
 
         static let all: [Combination] = {
-            let (aggregations, names) = (LossAggregation.allCases, KLEstimator.names)
+            let (estimators, aggregations) = (AdvantageEstimator.all, LossAggregation.allCases)
+            let names = KLEstimator.names
             let count = max(estimators.count, losses.count, aggregations.count, names.count)
             return (0..<count).map { place in
                 Combination(
@@ -51,6 +51,12 @@ struct AlgorithmSweepTests {
             ]
             if estimator.needs.contains(.rewardComponents) {
                 arguments.append("\(algorithm).gdpo_reward_keys=[score]")
+            }
+            if place % 4 == 1 {
+                let method = PFPPOSettings.Method.allCases[place / 4 % 3].rawValue
+                arguments += [
+                    "\(algorithm).use_pf_ppo=true", "\(algorithm).pf_ppo.reweight_method=\(method)",
+                ]
             }
             let correction = "\(algorithm).rollout_correction"
             let weighting = RolloutCorrectionSettings.Weighting.allCases[place / 3 % 2]
@@ -94,7 +100,7 @@ struct AlgorithmSweepTests {
         ]
     }
 
-    @Test("three steps move the adapter and nothing else", arguments: Combination.all)
+    @Test("three steps move the adapters and nothing else", arguments: Combination.all)
     func trains(_ combination: Combination) async throws {
         try await withTemporaryFolder { folder in
             let base = "\(Self.examples)/arithmetic/student/model.safetensors"
@@ -163,8 +169,7 @@ struct AlgorithmSweepTests {
     @Test("the combinations hold every name")
     func coverage() {
         let all = Combination.all
-        #expect(
-            Set(all.map(\.estimator.name)) == Set(Combination.estimators.map(\.name)))
+        #expect(Set(all.map(\.estimator.name)) == Set(AdvantageEstimator.all.map(\.name)))
         #expect(Set(all.map(\.loss)) == Set(Combination.losses))
         #expect(Set(all.map(\.aggregation)) == Set(LossAggregation.allCases))
         #expect(Set(all.map(\.divergence)) == Set(KLEstimator.names))
