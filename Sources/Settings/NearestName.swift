@@ -1,10 +1,10 @@
 /// Finds the known key that an unknown one most likely meant.
-enum NearestName {
+package enum NearestName {
     /// The nearest of the known keys, or nil when none is near enough to be worth saying.
     ///
     /// Compared over the whole key (a slip in any part) and over the last part alone (the right
     /// name in the wrong group), by edit distance.
-    static func suggestion(for unknown: String, among known: [String]) -> String? {
+    package static func suggestion(for unknown: String, among known: [String]) -> String? {
         let last = lastPart(unknown)
         let scored = known.compactMap { key -> (key: String, score: Int, whole: Int)? in
             let whole = distance(unknown, key)

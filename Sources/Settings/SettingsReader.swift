@@ -93,7 +93,7 @@ package struct SettingsReader {
     /// The known key that an unknown one most likely meant.
     ///
     /// Keys that have an effect go before those that are known only to be refused.
-    package func nearestKey(to unknown: String) -> String? {
+    private func nearestKey(to unknown: String) -> String? {
         let inForce = record.order.filter { record.declarations[$0]?.effect == .works }
         return NearestName.suggestion(for: unknown, among: inForce)
             ?? NearestName.suggestion(for: unknown, among: record.order)

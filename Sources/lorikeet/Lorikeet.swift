@@ -8,7 +8,8 @@ struct Lorikeet: AsyncParsableCommand {
         abstract: "Reinforcement-learning post-training of language models with LoRA.",
         version: "0.1.0",
         subcommands: [
-            TrainCommand.self, SFTCommand.self, InitCommand.self, GenerateCommand.self,
+            TrainCommand.self, SFTCommand.self, ConfigCommand.self, InitCommand.self,
+            GenerateCommand.self,
             ScoreCommand.self, TokenizeCommand.self, MergeCommand.self, DoctorCommand.self,
         ])
 }
