@@ -83,6 +83,9 @@ package final class SupervisedRun {
         progress.write("folder    \(directory.path)")
         if state.step > 0 { progress.write("resuming  after update \(state.step)") }
         for notice in settings.report.notices { progress.write("note      \(notice)") }
+        for line in advice(settings, for: model.policy.base) {
+            progress.write("advice    \(line)")
+        }
     }
 
     /// Trains to the end, or until the user stops the run; the model is saved either way.

@@ -35,6 +35,9 @@ struct RunConsole {
         progress.write("folder    \(directory.path)")
         if resumedStep > 0 { progress.write("resuming  after step \(resumedStep)") }
         for notice in settings.report.notices { progress.write("note      \(notice)") }
+        for line in advice(settings, RunFacts(settings, parts)) {
+            progress.write("advice    \(line)")
+        }
     }
 
     private func describe(_ prompts: PromptDataset) -> String {

@@ -1,0 +1,14 @@
+import Foundation
+
+/// Bytes of memory that this process may use: the machine's, or what its container is given.
+func availableMachineMemory() -> Int {
+    var bytes = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+    for path in limits {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8),
+            let limit = Int(text.filter { !$0.isWhitespace }), limit > 0
+        else { continue }
+        bytes = min(bytes, limit)
+    }
+    return bytes
+}
