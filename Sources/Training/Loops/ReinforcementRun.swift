@@ -9,13 +9,9 @@ import Tensors
 package final class ReinforcementRun {
     private let settings: TrainSettings
     private let parts: ReinforcementParts
-    private let collector: ResponseCollector
     private let validation: Validation?
-    private let optimizer: Optimizer
     private let rollout: StepRollout
-    private let learning: LearningStep
-    private let critic: CriticPart?
-    private let schedule: LearningRateSchedule
+    private let learner: Learner
     private let directory: RunDirectory
     private let checkpoints: CheckpointStore
     private let dumps: ResponseDumps
@@ -32,43 +28,24 @@ package final class ReinforcementRun {
         self.settings = settings
         Threads.setCount(settings.trainer.threads)
         parts = try await ReinforcementParts(settings)
-        collector = ResponseCollector(
+        let collector = ResponseCollector(
             engine: parts.engine, tokenizer: parts.tokenizer, reward: parts.reward,
             overlongPenalty: settings.reward.overlongPenalty)
-        validation = parts.validationPrompts.map { [parts, collector] prompts in
-            Validation(
-                collector, rows: prompts.rows,
-                responsesPerRow: settings.rollout.validationSampling.responseCount,
-                sampling: Rollouts.SamplingSettings(
-                    settings.rollout.validationSampling, settings, stopIDs: parts.stopIDs))
-        }
-        sampler = try PromptSampler(parts.trainingPrompts, settings.data)
-        let totalSteps = settings.totalSteps(batchesPerEpoch: sampler.batchesPerEpoch)
-        console = RunConsole(totalSteps: totalSteps)
-        schedule = LearningRateSchedule(settings.actor.optimizer, totalSteps: totalSteps)
-        optimizer = Optimizer(
-            parts.model.policy.parameters, AdamWSettings(settings.actor.optimizer),
-            maximumNorm: settings.actor.optimizer.gradientClip)
+        validation = Validation(collector, parts, settings)
         rollout = StepRollout(
             collector, StepRollout.Settings(settings, stopIDs: parts.stopIDs))
-        critic = settings.critic.flatMap { [parts] own in
-            parts.critic.map { CriticPart($0, own, settings, totalSteps: totalSteps) }
-        }
-        learning = LearningStep(
-            parts.model.policy, optimizer, reference: parts.reference, critic: critic?.step,
-            LearningStepSettings(settings))
+        sampler = try PromptSampler(parts.trainingPrompts, settings.data)
+        console = RunConsole(
+            totalSteps: try settings.totalSteps(batchesPerEpoch: sampler.batchesPerEpoch))
+        learner = Learner(parts, settings, totalSteps: console.totalSteps)
         directory = try RunDirectory(settings.trainer.folder, key: "trainer.default_local_dir")
-        checkpoints = CheckpointStore(
-            directory, parts.model, optimizer,
-            savesOptimizer: settings.actor.checkpoint.savesOptimizer,
-            keptCount: settings.trainer.keptCheckpoints, reference: parts.reference,
-            critic: critic?.checkpoint)
+        checkpoints = learner.checkpoints(in: directory)
         dumps = try ResponseDumps(settings.trainer, tokenizer: parts.tokenizer)
         let start = try checkpoints.start(
             settings.trainer.resume, clears: !settings.trainer.validatesOnly)
         (state, lastSaved) = (start.state, start.checkpoint)
         try sampler.advance(to: state.promptsTaken)
-        try learning.restore(state)
+        try learner.step.restore(state)
         try AtomicFile.write(settings.report.resolved.yaml, to: "\(directory.path)/config.yaml")
         log = try MetricsLog(path: "\(directory.path)/metrics.jsonl", resumingAfter: state.step)
     }
@@ -115,13 +92,6 @@ package final class ReinforcementRun {
         }
     }
 
-    /// The learning rates of a step; the actor's schedule begins with its first update.
-    private func rates(step: Int) -> LearningStep.Rates {
-        LearningStep.Rates(
-            actor: schedule.rate(step: max(0, step - settings.firstActorStep)),
-            critic: critic?.schedule.rate(step: step - 1) ?? 0)
-    }
-
     /// - Returns: whether there were prompts left for a step.
     private func trainOneStep() async throws -> Bool {
         let number = state.step + 1
@@ -131,16 +101,16 @@ package final class ReinforcementRun {
             &sampler, step: number, adapter: parts.model.engineAdapter, &stopwatch
         ) { console.show(step: number, $0) }
         guard let sampled else { return false }
-        let outcome = try learning.run(
+        let outcome = try learner.step.run(
             Experience(
                 sampled.responses, rewardKeys: settings.algorithm.rewardKeys,
                 greedyScores: sampled.greedyScores),
-            step: number, rates: rates(step: number), &stopwatch
+            step: number, rates: learner.rates(step: number), &stopwatch
         ) { console.show(step: number, $0) }
         parts.model.publish()
         state.step = number
         state.promptsTaken = sampler.rowsTaken
-        state.klCoefficient = learning.klCoefficient
+        state.klCoefficient = learner.step.klCoefficient
         try dumps.writeRollouts(sampled.responses, step: number)
 
         var metrics = outcome.metrics

@@ -8,10 +8,20 @@ import Tensors
 
 extension TrainSettings {
     /// Steps of the whole run.
-    func totalSteps(batchesPerEpoch: Int) -> Int {
-        let batchesPerStep = max(1, data.trainBatchSize / data.rolloutBatchSize)
-        return min(
-            trainer.totalSteps ?? .max, trainer.totalEpochs * batchesPerEpoch / batchesPerStep)
+    ///
+    /// - Throws: when all epochs together have too few prompts for one.
+    func totalSteps(batchesPerEpoch: Int) throws(TrainingError) -> Int {
+        // Where groups are left out, a step takes at least as many batches as fill it.
+        let (wanted, sampled) = (data.trainBatchSize, data.rolloutBatchSize)
+        let batchesPerStep = (wanted + sampled - 1) / sampled
+        let steps = trainer.totalEpochs * batchesPerEpoch / batchesPerStep
+        guard steps > 0 else {
+            throw TrainingError(
+                "data.train_batch_size is \(wanted), but trainer.total_epochs="
+                    + "\(trainer.totalEpochs) gives only \(batchesPerEpoch * trainer.totalEpochs) "
+                    + "batches of data.gen_batch_size=\(sampled) prompts: too few for one step.")
+        }
+        return min(trainer.totalSteps ?? .max, steps)
     }
 
     /// The first step that updates the actor; before it the critic learns alone.

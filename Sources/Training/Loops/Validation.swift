@@ -18,6 +18,15 @@ package struct Validation {
         self.sampling = sampling
     }
 
+    /// The validation of a run; nil where it has no prompts for one.
+    init?(_ collector: ResponseCollector, _ parts: ReinforcementParts, _ settings: TrainSettings) {
+        guard let prompts = parts.validationPrompts else { return nil }
+        let sampling = settings.rollout.validationSampling
+        self.init(
+            collector, rows: prompts.rows, responsesPerRow: sampling.responseCount,
+            sampling: Rollouts.SamplingSettings(sampling, settings, stopIDs: parts.stopIDs))
+    }
+
     /// What one validation found.
     package struct Outcome: Sendable {
         /// Mean score over all responses.

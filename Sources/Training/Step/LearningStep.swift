@@ -105,7 +105,19 @@ package final class LearningStep {
         let estimates = try stopwatch.measure("adv") {
             try estimate(&experience, &metrics)
         }
-        let samples = try resampled(experience, step: step)
+        metrics.merge(
+            try update(
+                resampled(experience, step: step), step: step, rates: rates, &stopwatch, progress)
+        ) { $1 }
+        return Outcome(metrics: metrics, estimates: estimates, experience: experience)
+    }
+
+    /// Updates the critic, then the actor, and lets a moving reference follow it.
+    private func update(
+        _ samples: [PolicySample], step: Int, rates: Rates, _ stopwatch: inout Stopwatch,
+        _ progress: (String) -> Void
+    ) throws -> [String: Double] {
+        var metrics: [String: Double] = [:]
         if let critic {
             let learned = try stopwatch.measure("update_critic") {
                 try critic.update(
@@ -121,7 +133,7 @@ package final class LearningStep {
             metrics.merge(acted) { $1 }
             reference.follow()
         }
-        return Outcome(metrics: metrics, estimates: estimates, experience: experience)
+        return metrics
     }
 
     /// Corrects and weighs the rewards, and gives each sample its advantages and returns.
