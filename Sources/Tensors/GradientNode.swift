@@ -1,32 +1,36 @@
 /// The place where the gradient of one tensor collects during the backward pass.
 package final class GradientNode {
+    /// What an op's result has collected so far.
+    private var collected: Tensor?
+    /// Where a parameter's gradient adds up: a buffer that an optimizer reads.
+    private let parameterGradient: (() -> Tensor)?
+
     /// The sum of what has arrived so far, of the tensor's shape.
-    package private(set) var gradient: Tensor?
-    /// A leaf's gradient lives in a buffer of its own (an optimizer reads it); any other node's
-    /// gradient is handed to the op that made the tensor, and freed.
-    let isLeaf: Bool
+    package var gradient: Tensor? { parameterGradient?() ?? collected }
+    /// A leaf's gradient lives in a buffer of its own; any other node's is handed to the op that made
+    /// the tensor, and freed.
+    var isLeaf: Bool { parameterGradient != nil }
 
     /// A node for the result of an op.
     package init() {
-        isLeaf = false
+        parameterGradient = nil
     }
 
-    /// A node for a parameter, whose gradient adds up in `buffer`.
-    package init(accumulatingInto buffer: Tensor) {
-        gradient = buffer
-        isLeaf = true
+    /// A node for a parameter, whose gradient adds up in `buffer`, which is asked for at each use.
+    package init(accumulatingInto buffer: @autoclosure @escaping () -> Tensor) {
+        parameterGradient = buffer
     }
 
     /// Takes the gradient out, leaving none.
     func take() -> Tensor? {
-        defer { gradient = nil }
+        defer { collected = nil }
         return gradient
     }
 
     /// Adds `contribution`; it may be shared with other nodes and is not written.
     package func add(_ contribution: Tensor) {
         guard gradient != nil else {
-            gradient = contribution.detached
+            collected = contribution.detached
             return
         }
         accumulate(shape: contribution.shape) { target, isFirst in
@@ -41,7 +45,7 @@ package final class GradientNode {
         guard let target = writableGradient() else {
             let fresh = Tensor(uninitialized: shape)
             write(fresh, true)
-            gradient = fresh
+            collected = fresh
             return
         }
         write(target, false)
@@ -57,14 +61,14 @@ package final class GradientNode {
 
     /// The present gradient, copied first if another node shares its memory.
     private func writableGradient() -> Tensor? {
-        guard !isLeaf, var current = gradient else { return gradient }
-        gradient = nil  // so that `current` is the one reference that this node holds
+        guard !isLeaf, var current = collected else { return gradient }
+        collected = nil  // so that `current` is the one reference that this node holds
         if !isKnownUniquelyReferenced(&current.storage) {
             let copy = Tensor(uninitialized: current.shape)
             copy.copy(from: current)
             current = copy
         }
-        gradient = current
+        collected = current
         return current
     }
 }

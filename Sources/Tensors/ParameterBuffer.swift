@@ -13,12 +13,22 @@ package final class ParameterBuffer {
     package let slots: [Slot]
     /// Values of all parameters, `[count]`.
     package let values: Tensor
-    /// Gradients of all parameters, `[count]`.
-    package let gradients: Tensor
+    private var collectedGradients: Tensor?
     private let indexByName: [String: Int]
 
     /// Numbers in all.
     package var count: Int { values.count }
+
+    /// Gradients of all parameters, `[count]`.
+    ///
+    /// They have memory from their first use until they are cleared: of two models that train in
+    /// turns, one at a time does.
+    package var gradients: Tensor {
+        if let collectedGradients { return collectedGradients }
+        let zeros = Tensor(zeros: [count])
+        collectedGradients = zeros
+        return zeros
+    }
 
     /// A buffer of zeros for parameters of these names and shapes, in this order.
     package init(_ parameters: [(name: String, shape: [Int])]) {
@@ -31,7 +41,6 @@ package final class ParameterBuffer {
         }
         self.slots = slots
         values = Tensor(zeros: [end])
-        gradients = Tensor(zeros: [end])
         indexByName = Dictionary(
             uniqueKeysWithValues: slots.enumerated().map { ($1.name, $0) })
     }
@@ -40,8 +49,7 @@ package final class ParameterBuffer {
     package func parameter(_ index: Int) -> Tensor {
         let slot = slots[index]
         var view = values.rows(slot.range).reshaped(slot.shape)
-        view.node = GradientNode(
-            accumulatingInto: gradients.rows(slot.range).reshaped(slot.shape))
+        view.node = GradientNode(accumulatingInto: self.gradient(index))
         return view
     }
 
@@ -55,8 +63,8 @@ package final class ParameterBuffer {
         gradients.rows(slots[index].range).reshaped(slots[index].shape)
     }
 
-    /// Sets all gradients to zero.
+    /// Sets all gradients to zero, which frees their memory.
     package func clearGradients() {
-        gradients.fill(0)
+        collectedGradients = nil
     }
 }

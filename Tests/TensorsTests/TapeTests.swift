@@ -167,4 +167,26 @@ struct TapeTests {
         tape.backward()
         #expect(x.gradient.toArray() == [0, 0, 4, 6])
     }
+
+    @Test("a parameter's gradient takes memory from its first use until it is cleared")
+    func parameterGradients() {
+        let buffer = ParameterBuffer([("p", [1, 2]), ("q", [1, 2])])
+        let parameter = buffer.parameter(1)
+        func accumulate() {
+            let tape = Tape()
+            let y = add(parameter, Tensor(zeros: [1, 2]), tape)
+            y.node?.add(Tensor([1, 10], shape: [1, 2]))
+            tape.backward()
+        }
+        accumulate()
+        accumulate()
+        weak let first = buffer.gradients.storage
+        #expect(first != nil)
+        #expect(buffer.gradients.toArray() == [0, 0, 2, 20])
+        buffer.clearGradients()
+        #expect(first == nil)
+        accumulate()
+        #expect(buffer.gradients.toArray() == [0, 0, 1, 10])
+        #expect(parameter.node?.gradient?.toArray() == [1, 10])
+    }
 }
