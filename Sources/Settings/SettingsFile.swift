@@ -138,41 +138,42 @@ struct SettingsFile {
     private func merge(_ own: SettingNode, with included: SettingNode, ancestors: [String])
         throws(SettingsError) -> SettingNode
     {
-        var names: [(String, SettingOrigin)] = []
-        switch included.content {
-        case .list(let items):
-            for item in items {
-                guard case .scalar(let name, _) = item.content, !item.isNull else {
-                    throw SettingsError(
-                        "\(item.origin): an entry of 'defaults' must be the name of a file.")
-                }
-                names.append((name, item.origin))
-            }
-        default:
-            throw SettingsError("\(included.origin): 'defaults' must be a list of file names.")
-        }
-        if !names.contains(where: { $0.0 == "_self_" }) { names.append(("_self_", own.origin)) }
+        var entries = try DefaultsEntry.list(included)
+        if !entries.contains(where: \.isSelf) { entries.append(.own(own.origin)) }
         var result = SettingNode(.map(SettingMap()), own.origin)
-        for (name, origin) in names {
-            let tree = name == "_self_" ? own : try include(name, from: origin, ancestors)
+        for entry in entries {
+            let tree = entry.isSelf ? own : try include(entry, ancestors)
             result = result.merged(with: tree)
         }
         return result
     }
 
-    private func include(_ name: String, from origin: SettingOrigin, _ ancestors: [String])
+    private func include(_ entry: DefaultsEntry, _ ancestors: [String])
         throws(SettingsError) -> SettingNode
     {
         var folder = ""
-        if let slash = path.lastIndex(of: "/"), !name.hasPrefix("/") {
+        if let slash = path.lastIndex(of: "/"), !entry.file.hasPrefix("/") {
             folder = String(path[...slash])
         }
-        let candidates = [name, name + ".yaml", name + ".yml"].map { folder + $0 }
-        guard let file = candidates.first(where: FileManager.default.fileExists(atPath:)) else {
-            throw SettingsError(
-                "\(origin): 'defaults' names '\(name)', but there is no file '\(candidates[0])'.")
+        // A folder may have the name of the file without its ending.
+        let candidates = [".yaml", ".yml", ""].map { folder + entry.file + $0 }
+        let file = candidates.first(where: FileManager.default.fileExists(atPath:))
+        if let file {
+            let tree = try Self.tree(at: file, ancestors: ancestors)
+            return try Self.isGlobal(file) ? tree : entry.placed(tree)
         }
-        return try Self.tree(at: file, ancestors: ancestors)
+        guard entry.mayBeMissing else {
+            throw SettingsError(
+                "\(entry.origin): 'defaults' names '\(entry.file)', but there is no file"
+                    + " '\(candidates[0])'.")
+        }
+        return SettingNode(.map(SettingMap()), entry.origin)
+    }
+
+    /// Whether a file's first lines put its keys at the root, wherever it is included.
+    private static func isGlobal(_ path: String) throws(SettingsError) -> Bool {
+        let head = try readText(path).split(separator: "\n").prefix { $0.hasPrefix("#") }
+        return head.contains { $0.contains("@package _global_") }
     }
 
     private func explain(_ error: YamlError) -> SettingsError {

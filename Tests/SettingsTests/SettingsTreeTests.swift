@@ -52,6 +52,31 @@ struct SettingsTreeTests {
         #expect(try load(files, "@/sub/b.yaml").root.json == #"{"x":1,"y":1}"#)
     }
 
+    @Test("defaults place groups below their keys, as Hydra does")
+    func groups() throws {
+        let files = [
+            "a.yaml": """
+            defaults:
+              - sub: dp
+              - sub@roles.actor: ${sub}_actor
+              - optional sub: gone
+              - override hydra/job_logging: disabled
+              - ppo_trainer
+              - sub: null
+              - _self_
+            roles: {actor: {y: 3}}
+            """, "sub/dp.yaml": "# @package _global_\nengine: dp",
+            "sub/dp_actor.yaml": "defaults: [\"../optim@optim\", _self_]\nx: 1\ny: 2",
+            "optim.yaml": "lr: 4",
+        ]
+        #expect(
+            try load(files, "@/a.yaml").root.json
+                == #"{"engine":"dp","roles":{"actor":{"optim":{"lr":4},"x":1,"y":3}}}"#)
+        #expect(throws: SettingsError.self) {
+            try load(["a.yaml": "defaults: [sub: no]"], "@/a.yaml")
+        }
+    }
+
     @Test("files that include each other are an error")
     func circle() {
         let files = ["a.yaml": "defaults: [b]", "b.yaml": "defaults: [a]"]
