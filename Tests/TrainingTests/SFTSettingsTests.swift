@@ -46,8 +46,8 @@ struct SFTSettingsTests {
         #expect(settings.optimizer.warmupSteps(totalSteps: 10) == 2)
         #expect(settings.optimizer.beta2 == 0.95)
         #expect(settings.model.lora.rank == 32)
-        #expect(settings.trainer.folder == "/out")
-        #expect(settings.trainer.seed == 3)
+        #expect(settings.trainer.run.folder == "/out")
+        #expect(settings.trainer.run.seed == 3)
     }
 
     @Test("the resolved configuration gives the same run again")

@@ -30,9 +30,10 @@ struct VerlCommandsTests {
         #expect(settings.actor.loss.useKLLoss)
         #expect(settings.data.validationFiles == ["/home/ada/data/gsm8k/test.parquet"])
         #expect(!settings.data.shuffle && !settings.trainer.validatesFirst)
-        #expect(settings.trainer.saveInterval == 20 && settings.trainer.totalEpochs == 15)
+        #expect(settings.trainer.run.saveInterval == 20 && settings.trainer.run.totalEpochs == 15)
         #expect(
-            settings.trainer.folder == "checkpoints/verl_grpo_example_gsm8k/qwen2.5_3b_grpo_lora")
+            settings.trainer.run.folder
+                == "checkpoints/verl_grpo_example_gsm8k/qwen2.5_3b_grpo_lora")
         #expect(settings.report.notices.count <= 8)
     }
 

@@ -17,7 +17,7 @@ struct VerlKeysTests {
         let file = OracleFixtures.path("verl/ppo-2026-\(month).yaml")
         let settings = try TrainSettings.load(
             arguments: [file] + Self.open, environment: ["HOME": "/home/ada"])
-        #expect(settings.trainer.folder == "checkpoints/p/gsm8k")
+        #expect(settings.trainer.run.folder == "checkpoints/p/gsm8k")
         #expect(settings.data.trainBatchSize == 1024)
         #expect(settings.actor.miniBatchSize == 256)
         #expect(settings.algorithm.oldPolicy.source == .recomputed)
@@ -36,7 +36,7 @@ struct VerlKeysTests {
                 // The earlier trainer has the schedule twice, under both names.
                 + (name == "sft-2026-01" ? ["optim.lr_scheduler_type=cosine"] : []),
             environment: ["HOME": "/home/ada"])
-        #expect(settings.trainer.folder == "checkpoints/gsm8k-sft/test")
+        #expect(settings.trainer.run.folder == "checkpoints/gsm8k-sft/test")
         #expect(settings.data.trainBatchSize == 256)
         #expect(settings.report.notices.count < 40)
     }

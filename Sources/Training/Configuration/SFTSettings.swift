@@ -34,7 +34,7 @@ package struct SFTSettings: Sendable {
         trainer = try SFTTrainerSettings(
             reader.scope("trainer"), checkpoint: reader.scope("checkpoint"))
         try Self.declareOthers(reader)
-        if data.validationFiles.isEmpty, trainer.validationInterval != nil {
+        if data.validationFiles.isEmpty, trainer.run.validationInterval != nil {
             throw reader.conflict(
                 ["trainer.test_freq", "data.val_files"],
                 "validation needs data.val_files=FILE.jsonl")

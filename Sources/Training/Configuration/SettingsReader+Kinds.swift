@@ -25,27 +25,4 @@ extension SettingsReader {
         }
         return object
     }
-
-    /// Steps of a whole run; nil where the epochs decide.
-    func totalSteps() throws(SettingsError) -> Int? {
-        try optionalInt(
-            "total_training_steps", in: .atLeast(1),
-            "Steps after which the run ends; null for what the epochs give.")
-    }
-
-    /// The device by name. verl's own default is `cuda`, so that is no error in a copied file.
-    func readDevice() throws(SettingsError) {
-        let device = try choice(
-            "device", default: "auto", of: ["auto", "cpu", "cuda", "npu"],
-            "Where the run computes; this build has the CPU only.")
-        if device == "cuda" || device == "npu" {
-            unused("device", because: "this build computes on the CPU")
-        }
-    }
-
-    /// How many threads compute.
-    func threads() throws(SettingsError) -> Int {
-        try int(
-            "threads", default: 0, in: .between(0, 4096), "Threads that compute; 0 for one a core.")
-    }
 }

@@ -118,7 +118,7 @@ extension TrainSettings {
     ) throws(SettingsError) {
         guard data.validationFiles.isEmpty else { return }
         let needs: [(String, Bool)] = [
-            ("trainer.test_freq", trainer.validationInterval != nil),
+            ("trainer.test_freq", trainer.run.validationInterval != nil),
             ("trainer.val_only", trainer.validatesOnly),
         ]
         for (key, isSet) in needs where isSet {

@@ -37,10 +37,10 @@ package struct TrainSettings: Sendable {
         let roles = reader.scope("actor_rollout_ref")
         trainer = try TrainerSettings(reader.scope("trainer"))
         model = try ModelSettings(roles.scope("model"))
-        data = try DataSettings(reader.scope("data"), defaultSeed: trainer.seed)
+        data = try DataSettings(reader.scope("data"), defaultSeed: trainer.run.seed)
         actor = try ActorSettings(roles.scope("actor"), trainBatchSize: data.trainBatchSize)
         rollout = try RolloutSettings(
-            roles.scope("rollout"), actor: actor.microBatch, defaultSeed: trainer.seed)
+            roles.scope("rollout"), actor: actor.microBatch, defaultSeed: trainer.run.seed)
         reference = try ReferenceSettings(roles.scope("ref"), actor: actor.microBatch)
         algorithm = try AlgorithmSettings(reader.scope("algorithm"))
         critic = try CriticSettings.read(

@@ -36,7 +36,7 @@ struct Learner {
         CheckpointStore(
             directory, parts.model, optimizer,
             savesOptimizer: settings.actor.checkpoint.savesOptimizer,
-            keptCount: settings.trainer.keptCheckpoints, reference: parts.reference,
+            keptCount: settings.trainer.run.keptCheckpoints, reference: parts.reference,
             critic: critic?.checkpoint)
     }
 }

@@ -34,7 +34,7 @@ struct ReinforcementParts {
                 limit: settings.data.validationMaxSamples)
         model = try TrainedModel(
             directory: modelSettings.path, lora: modelSettings.lora,
-            seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
+            seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)))
         let longestSequence = settings.data.prompts.maxLength + settings.data.maxResponseLength
         try model.checkFits(
             tokenizer, longestSequence: longestSequence,
@@ -44,7 +44,7 @@ struct ReinforcementParts {
         critic = try settings.critic.map { [model] critic in
             try TrainedCritic(
                 critic, actor: model.policy.base,
-                seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
+                seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)))
         }
         try critic?.checkFits(
             actor: model.policy.decoder.config, longestSequence: longestSequence)

@@ -26,7 +26,7 @@ package final class ReinforcementRun {
     /// - Throws: one sentence on the first thing that is missing, broken or contradictory.
     package init(_ settings: TrainSettings) async throws {
         self.settings = settings
-        Threads.setCount(settings.trainer.threads)
+        Threads.setCount(settings.trainer.run.threads)
         parts = try await ReinforcementParts(settings)
         let collector = ResponseCollector(
             engine: parts.engine, tokenizer: parts.tokenizer, reward: parts.reward,
@@ -38,11 +38,11 @@ package final class ReinforcementRun {
         console = RunConsole(
             totalSteps: try settings.totalSteps(batchesPerEpoch: sampler.batchesPerEpoch))
         learner = Learner(parts, settings, totalSteps: console.totalSteps)
-        directory = try RunDirectory(settings.trainer.folder, key: "trainer.default_local_dir")
+        directory = try RunDirectory(settings.trainer.run.folder, key: "trainer.default_local_dir")
         checkpoints = learner.checkpoints(in: directory)
         dumps = try ResponseDumps(settings.trainer, tokenizer: parts.tokenizer)
         let start = try checkpoints.start(
-            settings.trainer.resume, clears: !settings.trainer.validatesOnly)
+            settings.trainer.run.resume, clears: !settings.trainer.validatesOnly)
         (state, lastSaved) = (start.state, start.checkpoint)
         try sampler.advance(to: state.promptsTaken)
         try learner.step.restore(state)
@@ -84,10 +84,10 @@ package final class ReinforcementRun {
             try Interruption.check()
             let isMade = try await trainOneStep()
             let isLast = !isMade || state.step == console.totalSteps
-            if isLast || settings.trainer.validationInterval.divides(state.step) {
+            if isLast || settings.trainer.run.validationInterval.divides(state.step) {
                 try await validate()
             }
-            if isLast || settings.trainer.saveInterval.divides(state.step) { try save() }
+            if isLast || settings.trainer.run.saveInterval.divides(state.step) { try save() }
             guard isMade else { return console.noteEndOfPrompts(step: state.step) }
         }
     }

@@ -14,14 +14,14 @@ extension TrainSettings {
         // Where groups are left out, a step takes at least as many batches as fill it.
         let (wanted, sampled) = (data.trainBatchSize, data.rolloutBatchSize)
         let batchesPerStep = (wanted + sampled - 1) / sampled
-        let steps = trainer.totalEpochs * batchesPerEpoch / batchesPerStep
+        let steps = trainer.run.totalEpochs * batchesPerEpoch / batchesPerStep
         guard steps > 0 else {
             throw TrainingError(
                 "data.train_batch_size is \(wanted), but trainer.total_epochs="
-                    + "\(trainer.totalEpochs) gives only \(batchesPerEpoch * trainer.totalEpochs) "
+                    + "\(trainer.run.totalEpochs) gives only \(batchesPerEpoch * trainer.run.totalEpochs) "
                     + "batches of data.gen_batch_size=\(sampled) prompts: too few for one step.")
         }
-        return min(trainer.totalSteps ?? .max, steps)
+        return min(trainer.run.totalSteps ?? .max, steps)
     }
 
     /// The first step that updates the actor; before it the critic learns alone.
@@ -73,7 +73,7 @@ extension LearningStepSettings {
             estimator: algorithm.estimator, advantage: algorithm.advantage,
             rewardPenalty: algorithm.rewardPenalty, oldPolicy: oldPolicy,
             resampling: algorithm.resampling,
-            seed: UInt64(bitPattern: Int64(settings.trainer.seed)),
+            seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)),
             masksTruncated: algorithm.masksTruncated, rolloutIsExact: settings.rolloutIsExact,
             referenceMicroBatches: settings.reference.microBatch,
             oldMicroBatches: settings.rollout.logProbabilityMicroBatch,
@@ -92,7 +92,7 @@ extension StepRollout.Settings {
             sampling: Rollouts.SamplingSettings(sampling, settings, stopIDs: stopIDs),
             baselineSampling: needsBaseline
                 ? Rollouts.SamplingSettings(greedy, settings, stopIDs: stopIDs) : nil,
-            filter: settings.algorithm.groupFilter, epochs: settings.trainer.totalEpochs)
+            filter: settings.algorithm.groupFilter, epochs: settings.trainer.run.totalEpochs)
     }
 }
 

@@ -25,7 +25,7 @@ package final class SupervisedRun {
     /// - Throws: one sentence on the first thing that is missing, broken or contradictory.
     package init(_ settings: SFTSettings) throws {
         self.settings = settings
-        Threads.setCount(settings.trainer.threads)
+        Threads.setCount(settings.trainer.run.threads)
         let tokenizer = try Tokenizer(directory: settings.model.tokenizerPath)
         let encoder = try PromptEncoder(
             tokenizer, customTemplate: settings.model.customChatTemplate)
@@ -35,25 +35,25 @@ package final class SupervisedRun {
         let validation = try Self.validationRows(settings, encoder)
         model = try TrainedModel(
             directory: settings.model.path, lora: settings.model.lora,
-            seed: UInt64(bitPattern: Int64(settings.trainer.seed)))
+            seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)))
         try model.checkFits(
             tokenizer, longestSequence: settings.data.rows.maxLength, keys: "data.max_length")
         validationSamples = validation.map(PolicySample.init)
-        sampler = try ResponseSampler(rows, settings.data, seed: settings.trainer.seed)
+        sampler = try ResponseSampler(rows, settings.data, seed: settings.trainer.run.seed)
         totalSteps = min(
-            settings.trainer.totalSteps ?? .max,
-            settings.trainer.totalEpochs * sampler.batchesPerEpoch)
+            settings.trainer.run.totalSteps ?? .max,
+            settings.trainer.run.totalEpochs * sampler.batchesPerEpoch)
         optimizer = Optimizer(
             model.policy.parameters, AdamWSettings(settings.optimizer),
             maximumNorm: settings.optimizer.gradientClip)
         schedule = LearningRateSchedule(settings.optimizer, totalSteps: totalSteps)
         let directory = try RunDirectory(
-            settings.trainer.folder, key: "trainer.default_local_dir")
+            settings.trainer.run.folder, key: "trainer.default_local_dir")
         checkpoints = CheckpointStore(
             directory, model, optimizer,
             savesOptimizer: settings.trainer.checkpoint.savesOptimizer,
-            keptCount: settings.trainer.keptCheckpoints)
-        let start = try checkpoints.start(settings.trainer.resume)
+            keptCount: settings.trainer.run.keptCheckpoints)
+        let start = try checkpoints.start(settings.trainer.run.resume)
         (state, lastSaved) = (start.state, start.checkpoint)
         firstStep = state.step
         try sampler.advance(to: state.promptsTaken)
@@ -96,10 +96,10 @@ package final class SupervisedRun {
                 try Interruption.check()
                 try update()
                 let isLast = state.step == totalSteps
-                if isLast || settings.trainer.validationInterval.divides(state.step) {
+                if isLast || settings.trainer.run.validationInterval.divides(state.step) {
                     try validate()
                 }
-                if isLast || settings.trainer.saveInterval.divides(state.step) { try save() }
+                if isLast || settings.trainer.run.saveInterval.divides(state.step) { try save() }
             }
         } catch is Interrupted {
             wasInterrupted = true
