@@ -10,7 +10,7 @@ func rankAdvice(_ lora: LoRASettings, parameterCount: Int, hiddenSize: Int) -> S
     guard let rank = lora.rank, rank > 0, lora.adapterPath == nil else { return nil }
     if rank > hiddenSize / 2 {
         return "lora_rank=\(rank) on layers of width \(hiddenSize) is no less than the layers"
-            + " themselves: 16 to 64 would do"
+            + " themselves: \(max(1, hiddenSize / 4)) or less would do"
     }
     let scale =
         lora.alpha / (lora.usesRankStabilizedScale ? Double(rank).squareRoot() : Double(rank))

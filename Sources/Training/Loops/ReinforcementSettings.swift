@@ -37,9 +37,8 @@ extension EngineSettings {
         self.init()
         maxSequences = settings.rollout.maxSequences
         maxBatchedTokens = settings.rollout.maxBatchedTokens
-        maxModelLength =
-            settings.rollout.maxModelLength
-            ?? settings.data.prompts.maxLength + settings.data.maxResponseLength
+        // No more than rollout.max_model_len, which is checked where the settings are read.
+        maxModelLength = settings.data.prompts.maxLength + settings.data.maxResponseLength
     }
 }
 
