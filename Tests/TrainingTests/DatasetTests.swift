@@ -209,6 +209,19 @@ struct ResponseDatasetTests {
         #expect(row.responseIDs == [97, 0])
     }
 
+    @Test("prompt and response may lie within a field, as in verl's GSM8K rows")
+    func nestedFields() throws {
+        let settings = ResponseRowSettings(
+            promptKey: "extra_info", responseKey: "extra_info", promptPath: ["question"],
+            responsePath: ["answer"])
+        let row = try #require(
+            try rows(#"{"extra_info":{"question":"q","answer":"a"}}"#, settings).first)
+        #expect(text(row.promptIDs) == "user:q;")
+        #expect(row.responseIDs == [97, 0])
+        let message = sentence { _ = try rows(#"{"extra_info":{"question":"q"}}"#, settings) }
+        #expect(message.contains("'answer'") && message.contains("'extra_info'"))
+    }
+
     @Test("without a chat template prompt and response are plain text")
     func plain() throws {
         let row = try #require(

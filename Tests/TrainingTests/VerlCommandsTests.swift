@@ -99,13 +99,15 @@ struct VerlCommandsTests {
         #expect(lora.model.lora.rank == 8 && lora.reward.overlongPenalty != nil)
     }
 
-    @Test("SFT scripts: LoRA's is refused by name for its nested fields; others run")
+    @Test("SFT scripts, LoRA's with fields within fields")
     func supervised() throws {
         func load(_ name: String) throws -> SFTSettings {
             try SFTSettings.load(arguments: Self.words(name), environment: [:])
         }
-        let error = #expect(throws: SettingsError.self) { try load("sft-peft") }
-        #expect(error?.description.contains("'data.prompt_dict_keys'") == true)
+        let lora = try load("sft-peft")
+        #expect(lora.model.lora.rank == 32 && lora.data.rows.promptKey == "extra_info")
+        #expect(lora.data.rows.promptPath == ["question"])
+        #expect(lora.data.rows.responsePath == ["answer"])
         #expect(try load("sft-multiturn").data.microBatch == .samples(4))
         #expect(try load("sft-engine").optimizer.learningRate == 1e-4)
     }

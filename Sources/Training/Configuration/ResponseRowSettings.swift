@@ -7,6 +7,10 @@ package struct ResponseRowSettings: Sendable {
     package let promptKey: String
     /// Field with the response, a text.
     package let responseKey: String
+    /// Names within the prompt's field that lead to the prompt; none where it is the field itself.
+    package let promptPath: [String]
+    /// The same for the response.
+    package let responsePath: [String]
     /// Field with a whole conversation, whose last message is the response.
     package let messagesKey: String
     /// Longest prompt with response in tokens.
@@ -19,9 +23,12 @@ package struct ResponseRowSettings: Sendable {
     /// Settings made in code; the defaults are those of the keys.
     package init(
         promptKey: String = "prompt", responseKey: String = "response",
+        promptPath: [String] = [], responsePath: [String] = [],
         messagesKey: String = "messages", maxLength: Int = 1024,
         truncation: PromptTruncation = .error, chatTemplateArguments: JSONObject = JSONObject()
     ) {
+        self.promptPath = promptPath
+        self.responsePath = responsePath
         self.promptKey = promptKey
         self.responseKey = responseKey
         self.messagesKey = messagesKey
@@ -37,6 +44,12 @@ package struct ResponseRowSettings: Sendable {
             "Field of a row with the prompt: a text, or a list of chat messages.")
         responseKey = try reader.string(
             "response_key", default: "response", "Field of a row with the response, a text.")
+        promptPath = try reader.strings(
+            "prompt_dict_keys", default: [],
+            "Names within the prompt's field that lead to the prompt.")
+        responsePath = try reader.strings(
+            "response_dict_keys", default: [],
+            "Names within the response's field that lead to the response.")
         messagesKey = try reader.string(
             "messages_key", default: "messages",
             "Field of a row with a whole conversation; its last message is the response.")

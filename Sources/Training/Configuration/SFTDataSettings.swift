@@ -60,10 +60,6 @@ package struct SFTDataSettings: Sendable {
         reader.ignored(
             "ignore_input_ids_mismatch",
             because: "a conversation is laid out once, as a whole, and never joined from turns")
-        for key in ["prompt_dict_keys", "response_dict_keys"] {
-            try reader.unsupported(
-                key, allowed: [nil], because: "prompt_key and response_key name plain fields")
-        }
         try reader.unsupported(
             "chat_template", allowed: [nil], because: "write model.custom_chat_template")
     }

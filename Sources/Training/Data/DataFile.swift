@@ -6,6 +6,22 @@ struct DataRow {
     let fields: JSONObject
 }
 
+extension DataRow {
+    /// The row with a field replaced by what lies within it at the end of a path of names.
+    func opening(_ key: String, _ path: [String]) throws(TrainingError) -> DataRow {
+        guard !path.isEmpty, var value = fields[key] else { return self }
+        for name in path {
+            guard let inner = value[name] else {
+                throw TrainingError("\(self.name): there is no '\(name)' within '\(key)'.")
+            }
+            value = inner
+        }
+        var fields = fields
+        fields[key] = value
+        return DataRow(name: name, fields: fields)
+    }
+}
+
 /// Reads the rows of data files.
 enum DataFile {
     /// All rows of some files, in order.

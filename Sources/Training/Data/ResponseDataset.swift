@@ -55,8 +55,10 @@ package struct ResponseDataset: Sendable {
     ) throws(TrainingError) -> (Prompt, String) {
         let hasConversation = row.fields[settings.messagesKey] != nil
         let key = hasConversation ? settings.messagesKey : settings.promptKey
-        let prompt = try Prompt(row, key: key, hasChatTemplate: encoder.messages != nil)
-        if let response = try row.text(settings.responseKey) { return (prompt, response) }
+        let opened = hasConversation ? row : try row.opening(key, settings.promptPath)
+        let prompt = try Prompt(opened, key: key, hasChatTemplate: encoder.messages != nil)
+        let answered = try row.opening(settings.responseKey, settings.responsePath)
+        if let response = try answered.text(settings.responseKey) { return (prompt, response) }
         guard hasConversation, case .messages(let messages) = prompt else {
             throw TrainingError(
                 "\(row.name): there is no '\(settings.responseKey)' (data.response_key) among"
