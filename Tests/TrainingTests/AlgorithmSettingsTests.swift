@@ -88,6 +88,18 @@ struct AlgorithmSettingsTests {
         (["algorithm.gdpo_reward_keys=[acc]"], ["gdpo_reward_keys", "adv_estimator"]),
         (
             [
+                "algorithm.adv_estimator=gdpo", "algorithm.gdpo_reward_keys=[score]",
+                "algorithm.use_kl_in_reward=True",
+            ], ["adv_estimator", "use_kl_in_reward", "use_kl_loss"]
+        ),
+        (
+            [
+                "algorithm.adv_estimator=gdpo", "algorithm.gdpo_reward_keys=[acc,format]",
+                "reward_model.overlong_buffer.enable=True",
+            ], ["gdpo_reward_keys", "overlong_buffer.enable", "overlong_reward"]
+        ),
+        (
+            [
                 "algorithm.adv_estimator=gdpo", "algorithm.gdpo_reward_keys=[a,b]",
                 "algorithm.gdpo_reward_weights=[1]",
             ], ["gdpo_reward_keys", "gdpo_reward_weights"]

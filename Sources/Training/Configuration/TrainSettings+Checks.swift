@@ -38,6 +38,26 @@ extension TrainSettings {
                 + " advantage is its reward.")
     }
 
+    /// gdpo takes the rewards that it names apart, and sees nothing that is added to the score.
+    static func checkSeveralRewards(
+        _ reader: SettingsReader, _ algorithm: AlgorithmSettings, _ reward: RewardSettings
+    ) throws(SettingsError) {
+        guard algorithm.estimator.needs.contains(.rewardComponents) else { return }
+        if algorithm.rewardPenalty != nil {
+            throw reader.conflict(
+                ["algorithm.adv_estimator", "algorithm.use_kl_in_reward"],
+                "gdpo's advantages are those of single rewards, without the KL, so use"
+                    + " actor_rollout_ref.actor.use_kl_loss instead")
+        }
+        let shortened: Set = ["score", "overlong_reward"]
+        if reward.overlongPenalty != nil, shortened.isDisjoint(with: algorithm.rewardKeys) {
+            throw reader.conflict(
+                ["algorithm.gdpo_reward_keys", "reward_model.overlong_buffer.enable"],
+                "the penalty is part of score, and by itself overlong_reward, so name one of them"
+                    + " among the first")
+        }
+    }
+
     /// A reference of its own is only asked for where a KL is measured against it.
     static func checkReference(
         _ reader: SettingsReader, _ reference: ReferenceSettings, _ model: ModelSettings,

@@ -53,6 +53,7 @@ package struct TrainSettings: Sendable {
         try Self.checkLengths(reader, data, rollout)
         try Self.checkValidation(reader, data, trainer)
         try Self.checkGroups(reader, algorithm, rollout)
+        try Self.checkSeveralRewards(reader, algorithm, reward)
         try Self.checkReference(reader, self.reference, model, actor, algorithm)
         try Self.checkBypass(reader, actor, algorithm)
         try Self.checkRolloutBatch(reader, data, algorithm)
