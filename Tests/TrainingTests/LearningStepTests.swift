@@ -65,6 +65,22 @@ struct LearningStepTests {
         #expect(plain.klCoefficient == nil)
     }
 
+    @Test("a reward that single precision cannot hold is refused by the row's name")
+    func hugeReward() throws {
+        let oracle = try oracle()
+        var scores = oracle.samples.indices.map(Double.init)
+        scores[1] = 1e39
+        let error = #expect(throws: TrainingError.self) {
+            try Experience(oracle.responses(scores: scores))
+        }
+        #expect(error?.description.contains("row: the reward gives 1e+39 as 'score'") == true)
+        let extras = oracle.samples.map { _ in ["format": -Double.infinity] }
+        let other = #expect(throws: TrainingError.self) {
+            try Experience(oracle.responses(extras: extras), rewardKeys: ["format"])
+        }
+        #expect(other?.description.contains("'format'") == true)
+    }
+
     @Test("tokens are weighed and rejected by how far the rollout lies from the policy")
     func correction() throws {
         let oracle = try oracle()

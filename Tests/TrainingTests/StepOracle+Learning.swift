@@ -11,7 +11,8 @@ extension StepOracle {
     ///
     /// - Parameter shift: what the rollout's log-probabilities lie above the policy's.
     func responses(
-        finishReason: FinishReason = .stop, extras: [[String: Double]]? = nil, shift: Float = 0
+        finishReason: FinishReason = .stop, scores: [Double]? = nil,
+        extras: [[String: Double]]? = nil, shift: Float = 0
     ) throws -> [ScoredResponse] {
         let current = try logProbabilities(samples, .samples(64)) {
             policy.score($0, temperature: settings.temperature, recomputes: false, nil)
@@ -28,7 +29,8 @@ extension StepOracle {
                     logProbabilities: current[index].map { $0 + shift },
                     finishReason: finishReason, adapterVersion: 0),
                 text: "",
-                reward: RewardScore(score: Double(index), extras: extras?[index] ?? [:]))
+                reward: RewardScore(
+                    score: scores?[index] ?? Double(index), extras: extras?[index] ?? [:]))
         }
     }
 

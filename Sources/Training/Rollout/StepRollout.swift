@@ -120,6 +120,6 @@ package struct StepRollout {
             rows, count: 1, sampling: sampling, adapter: adapter, firstRequestID: firstRequestID
         ) { progress("baseline \($0)/\(rows.count)") }
         stopwatch.add("gen_max", (ContinuousClock.now - start).seconds)
-        outcome.greedyScores = greedy.map(\.reward.score)
+        outcome.greedyScores = try greedy.map { try $0.score }
     }
 }

@@ -26,7 +26,7 @@ package struct Experience: Sendable {
     /// - Parameters:
     ///   - rewardKeys: the numbers of each reward that an estimator takes apart.
     ///   - greedyScores: by group, where an estimator needs them.
-    /// - Throws: when a reward lacks one of `rewardKeys`.
+    /// - Throws: when a reward lacks one of `rewardKeys`, or is too large to compute with.
     package init(
         _ responses: [ScoredResponse], rewardKeys: [String] = [], greedyScores: [Double]? = nil
     ) throws {
@@ -36,7 +36,7 @@ package struct Experience: Sendable {
                 rolloutLogProbabilities: $0.completion.logProbabilities)
         }
         groups = responses.map(\.group)
-        scores = responses.map { Float($0.reward.score) }
+        scores = try responses.map { Float(try $0.score) }
         self.greedyScores = greedyScores.map { scores in
             responses.map { Float(scores[$0.group]) }
         }
@@ -101,17 +101,33 @@ extension [PolicySample] {
 }
 
 extension ScoredResponse {
+    /// The score, which advantages are computed from in single precision.
+    var score: Double {
+        get throws(TrainingError) { try checked(reward.score, "score") }
+    }
+
     /// A number that the reward gave: `score`, `acc` (the score, where the reward gives no acc), or
     /// a name of its own.
     ///
     /// - Parameter setting: the key that asks for it, for messages.
     func number(_ name: String, setting: String) throws(TrainingError) -> Double {
-        if name == "score" { return reward.score }
-        if let value = reward.extras[name] { return value }
-        if name == "acc" { return reward.score }
+        if name == "score" { return try score }
+        if let value = reward.extras[name] { return try checked(value, name) }
+        if name == "acc" { return try score }
         let known = ["score"] + reward.extras.keys.sorted()
         throw TrainingError(
             "\(setting) names '\(name)', but for \(row.name) the reward gives only "
                 + known.joined(separator: ", ") + ".")
+    }
+
+    /// A number that is finite in single precision, too: any other would make every advantage of
+    /// its batch one that is none, and each update one that is left out.
+    private func checked(_ number: Double, _ name: String) throws(TrainingError) -> Double {
+        guard Float(number).isFinite else {
+            throw TrainingError(
+                "\(row.name): the reward gives \(number) as '\(name)', but it must be a number "
+                    + "between -3.4e38 and 3.4e38.")
+        }
+        return number
     }
 }
