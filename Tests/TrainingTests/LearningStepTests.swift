@@ -65,6 +65,28 @@ struct LearningStepTests {
         #expect(plain.klCoefficient == nil)
     }
 
+    @Test("a run that goes on has the adaptive coefficient that was reached, or its own fixed one")
+    func restoredPenalty() throws {
+        let oracle = try oracle()
+        var state = TrainerState()
+        state.klCoefficient = 0.25
+        func coefficient(_ rule: KLController.Rule) throws -> Double? {
+            let settings = try oracle.stepSettings {
+                $0.rewardPenalty = RewardPenaltySettings(
+                    estimator: KLEstimator(.k1),
+                    controller: try KLController(coefficient: 0.5, rule: rule))
+            }
+            let step = LearningStep(
+                oracle.policy,
+                Optimizer(oracle.policy.parameters, AdamWSettings(), maximumNorm: 1),
+                reference: ReferenceModel(base: oracle.policy.base), settings)
+            try step.restore(state)
+            return step.klCoefficient
+        }
+        #expect(try coefficient(.adaptive(target: 1, horizon: 8)) == 0.25)
+        #expect(try coefficient(.fixed) == 0.5)
+    }
+
     @Test("a reward that single precision cannot hold is refused by the row's name")
     func hugeReward() throws {
         let oracle = try oracle()

@@ -37,7 +37,12 @@ package struct TrainerState: Sendable, Equatable {
         step = try count("step")
         optimizerStep = try count("optimizer_step")
         promptsTaken = try count("prompts_taken")
-        klCoefficient = json["kl_coef"]?.double
+        if let value = json["kl_coef"] {
+            guard let coefficient = value.double, coefficient >= 0, coefficient.isFinite else {
+                throw TrainingError("\(name): \"kl_coef\" is no number of at least 0.")
+            }
+            klCoefficient = coefficient
+        }
         let criticKey = "critic_optimizer_step"
         criticOptimizerStep = json[criticKey] == nil ? nil : try count(criticKey)
     }

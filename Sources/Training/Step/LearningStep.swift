@@ -52,13 +52,12 @@ package final class LearningStep {
         klController = settings.rewardPenalty?.controller
     }
 
-    /// Goes on from where a checkpoint stood.
+    /// Goes on from where a checkpoint stood; a coefficient that is fixed is that of the settings.
     package func restore(_ state: TrainerState) throws {
-        guard let penalty = settings.rewardPenalty, let coefficient = state.klCoefficient else {
-            return
-        }
-        klController = try KLController(
-            coefficient: coefficient, rule: penalty.controller.rule)
+        guard let rule = settings.rewardPenalty?.controller.rule, rule != .fixed,
+            let coefficient = state.klCoefficient
+        else { return }
+        klController = try KLController(coefficient: coefficient, rule: rule)
     }
 
     /// The learning rates of one step.
