@@ -117,6 +117,22 @@ struct LearningStepTests {
         #expect(abs((weighed.metrics["rollout_corr/kl"] ?? 0) - 0.5) < 1e-4)
     }
 
+    @Test("the gradient of the policy loss has the weights of the rollout correction")
+    func weighedGradient() throws {
+        func norm(weighting: String?) throws -> Double {
+            let oracle = try oracle()
+            let outcome = try oracle.learn(Experience(oracle.responses(shift: 0.5))) {
+                $0.update.loss = try PolicyLossSettings()
+                $0.oldPolicy = try OldPolicySettings(
+                    source: .automatic,
+                    correction: RolloutCorrectionSettings(weighting: weighting))
+            }
+            return try #require(outcome.metrics["actor/grad_norm"])
+        }
+        let (plain, weighed) = try (norm(weighting: nil), norm(weighting: "token"))
+        #expect(plain > 0 && abs(weighed / plain - 0.60653) < 1e-3)
+    }
+
     @Test("tokens on which rollout and policy differ too much are not learned from")
     func rejection() throws {
         let oracle = try oracle()
