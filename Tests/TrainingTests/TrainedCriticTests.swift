@@ -147,6 +147,19 @@ struct TrainedCriticTests {
         }
     }
 
+    @Test("an adapter of another rank than the critic's is refused by the critic's keys")
+    func otherRank() throws {
+        try withTemporaryFolder { folder in
+            try CriticExample.critic("qwen2-tiny").save(to: "\(folder)/a")
+            let error = #expect(throws: TrainingError.self) {
+                try CriticExample.critic(
+                    "qwen2-tiny", "critic.model.lora_rank=2",
+                    "critic.model.lora_adapter_path=\(folder)/a")
+            }
+            #expect(error?.description.contains("set critic.model.lora_rank=4") == true)
+        }
+    }
+
     @Test("a critic that cannot read the actor's tokens is refused by key and numbers")
     func fitting() throws {
         let critic = try CriticExample.critic("qwen2-tiny")

@@ -48,7 +48,7 @@ package final class TrainedCritic {
         }
         let adapter = try TrainedModel.adapter(
             settings.lora, base: base, directory: directory, task: .tokenClassification,
-            seed: seed)
+            group: "critic.model.", seed: seed)
         guard let head = adapter.valueHead else {
             preconditionFailure("A critic's adapter has a head.")
         }

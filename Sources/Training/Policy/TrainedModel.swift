@@ -33,9 +33,11 @@ package final class TrainedModel {
     }
 
     /// The adapter that the settings ask for: a fresh one, or one to go on from.
+    ///
+    /// - Parameter group: what stands before the keys of `lora`, for messages.
     static func adapter(
         _ lora: LoRASettings, base: Decoder, directory: String, task: AdapterTask = .causalLM,
-        seed: UInt64
+        group: String = "", seed: UInt64
     ) throws -> LoRAAdapter {
         guard let path = lora.adapterPath else {
             return try LoRAAdapter(
@@ -44,9 +46,9 @@ package final class TrainedModel {
         let adapter = try LoRAAdapter(directory: path, for: base.config, task: task)
         if let rank = lora.rank, rank != adapter.config.rank {
             throw TrainingError(
-                "lora_adapter_path: the adapter in \(path) has rank \(adapter.config.rank), but "
-                    + "lora_rank is \(rank); set lora_rank=\(adapter.config.rank), or leave "
-                    + "lora_rank out.")
+                "\(group)lora_adapter_path: the adapter in \(path) has rank "
+                    + "\(adapter.config.rank), but \(group)lora_rank is \(rank); set "
+                    + "\(group)lora_rank=\(adapter.config.rank), or leave it out.")
         }
         return adapter
     }
