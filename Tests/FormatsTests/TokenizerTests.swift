@@ -119,6 +119,18 @@ private func message(_ body: () throws -> Void) -> String? {
         #expect(tokenizer.chatTemplate != nil)
     }
 
+    @Test func `an id that two vocabularies spell differently is found`() throws {
+        let tiny = try Tokenizer(directory: FixtureFiles.path("tiny"))
+        let reduced = try Tokenizer(directory: FixtureFiles.path("qwen2-reduced"))
+        #expect(tiny.firstID(differingFrom: tiny) == nil)
+        let id = try #require(tiny.firstID(differingFrom: reduced))
+        func spelled(_ tokenizer: Tokenizer, _ id: Int) throws -> String {
+            try tokenizer.decode([Int32(id)], skipSpecialTokens: false)
+        }
+        #expect(try spelled(tiny, id) != spelled(reduced, id))
+        #expect(reduced.firstID(differingFrom: tiny) == id)
+    }
+
     @Test func `ids beyond the model's vocabulary are named`() throws {
         let tokenizer = try Tokenizer(directory: FixtureFiles.path("qwen2-reduced"))
         try tokenizer.checkFits(vocabularySize: 151_936)

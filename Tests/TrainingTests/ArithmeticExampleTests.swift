@@ -6,7 +6,7 @@ import Testing
 
 /// The example that ships with the repository, as far as it can be checked without running it.
 struct ArithmeticExampleTests {
-    private static let examples = URL(filePath: #filePath).deletingLastPathComponent()
+    static let examples = URL(filePath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "examples").path
 
     @Test("every setting of the example has an effect")

@@ -147,6 +147,19 @@ struct TrainedCriticTests {
         }
     }
 
+    @Test("a critic to which the actor's token ids mean something else is refused")
+    func reading() throws {
+        let own = try CriticExample.critic(
+            "qwen2-tiny", "critic.model.path=\(OracleFixtures.path("models/llama3-tiny"))")
+        try own.checkReads(Tokenizer(directory: OracleFixtures.path("models/qwen2-tiny")))
+        let student = ArithmeticExampleTests.examples + "/arithmetic/student"
+        let error = #expect(throws: TrainingError.self) {
+            try own.checkReads(Tokenizer(directory: student))
+        }
+        #expect(error?.description.hasPrefix("critic.model.path: the token ") == true)
+        try CriticExample.critic("qwen2-tiny").checkReads(Tokenizer(directory: student))
+    }
+
     @Test("an adapter of another rank than the critic's is refused by the critic's keys")
     func otherRank() throws {
         try withTemporaryFolder { folder in

@@ -101,6 +101,18 @@ package struct Tokenizer: Sendable {
                 + " \(limit) entries")
     }
 
+    /// The lowest id that both tokenizers have in their vocabulary, and spell differently; added
+    /// tokens left out.
+    package func firstID(differingFrom other: Tokenizer) -> Int? {
+        let (own, others) = (model.tokens, other.model.tokens)
+        return (0..<min(own.upperBound, others.upperBound)).first { id in
+            guard let spelling = own.spelling(of: id), let another = others.spelling(of: id) else {
+                return false
+            }
+            return spelling != another
+        }
+    }
+
     private func spelling(of id: Int32) -> ArraySlice<UInt8>? {
         if let added = addedSpellings[id] { return added[...] }
         return model.tokens.spelling(of: Int(id))

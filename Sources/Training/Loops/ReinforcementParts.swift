@@ -48,6 +48,7 @@ struct ReinforcementParts {
         }
         try critic?.checkFits(
             actor: model.policy.decoder.config, longestSequence: longestSequence)
+        try critic?.checkReads(tokenizer)
         engine = try RolloutEngine(
             model: model.policy.decoder, settings: EngineSettings(settings))
         try Self.checkSources(settings.reward, trainingPrompts, validationPrompts)

@@ -1,5 +1,5 @@
 package import Adapters
-import Formats
+package import Formats
 package import Models
 package import Tensors
 
@@ -83,6 +83,18 @@ package final class TrainedCritic {
                     + "\(own.maxPositions) tokens, but data.max_prompt_length and "
                     + "data.max_response_length allow \(longestSequence); lower these.")
         }
+    }
+
+    /// Checks that a token id means the same to the critic's checkpoint as to the actor, as far as
+    /// that comes with a tokenizer. Added tokens may differ: those of a chat often do.
+    package func checkReads(_ tokenizer: Tokenizer) throws {
+        guard !sharesBase, fileExists("\(directory)/tokenizer.json") else { return }
+        guard let id = try Tokenizer(directory: directory).firstID(differingFrom: tokenizer) else {
+            return
+        }
+        throw TrainingError(
+            "critic.model.path: the token \(id) of \(directory) is another one than the actor's; "
+                + "take a model with the actor's tokenizer.")
     }
 
     /// The value of each response token, `[T, 1]`: what the head says where the token is predicted.
