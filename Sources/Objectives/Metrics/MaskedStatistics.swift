@@ -30,8 +30,8 @@ package func whitened(
     let statistics = MaskedStatistics(values, layout)
     guard let variance = statistics.variance else {
         throw ObjectiveError(
-            "Whitening advantages needs at least 2 response tokens in the batch, "
-                + "but there are \(statistics.count).")
+            "Whitening advantages needs at least 2 response tokens in the batch that are neither "
+                + "masked nor rejected, but there are \(statistics.count).")
     }
     let scale = 1 / (variance + 1e-8).squareRoot()
     return values.map { ($0 - statistics.mean) * scale }
