@@ -66,8 +66,12 @@ struct RunConsole {
         fields.append("length \(value("response_length/mean", 1))")
         if metrics["actor/kl_loss"] != nil { fields.append("kl \(value("actor/kl_loss", 4))") }
         fields.append("\(value("perf/throughput", 0)) tokens/s")
-        if let skipped = metrics["actor/skipped_updates"], skipped > 0 {
-            fields.append("\(skipped.formatted(digits: 0)) updates skipped: gradient not finite")
+        for (name, updates) in [
+            ("actor/skipped_updates", "updates"), ("critic/skipped_updates", "critic updates"),
+        ] {
+            guard let skipped = metrics[name], skipped > 0 else { continue }
+            let count = skipped.formatted(digits: 0)
+            fields.append("\(count) \(updates) skipped: gradient not finite")
         }
         let rest = "\(left.asDuration) left"
         // What the terminal may cut off comes last.
