@@ -14,7 +14,11 @@ package enum NearestName {
             guard withinLast || withinWhole else { return nil }
             return (key, min(whole, withinLast ? lastDistance : whole), whole)
         }
-        return scored.min { ($0.score, $0.whole) < ($1.score, $1.whole) }?.key
+        // A bare name says nothing of its group, so among equals the first known one stands.
+        let isBare = !unknown.contains(".")
+        return scored.min {
+            ($0.score, isBare ? 0 : $0.whole) < ($1.score, isBare ? 0 : $1.whole)
+        }?.key
     }
 
     /// The number of letters to insert, remove, replace or swap with a neighbour.

@@ -22,4 +22,11 @@ struct NearestNameTests {
         #expect(NearestName.suggestion(for: "temprature", among: known) == known[1])
         #expect(NearestName.suggestion(for: "foo.bar", among: known) == nil)
     }
+
+    @Test("of equally near keys a bare name means the first, however long its group is")
+    func bareName() {
+        let known = ["actor_rollout_ref.model.lora_rank", "critic.model.lora_rank"]
+        #expect(NearestName.suggestion(for: "lora_rnk", among: known) == known[0])
+        #expect(NearestName.suggestion(for: "critic.lora_rnk", among: known) == known[1])
+    }
 }

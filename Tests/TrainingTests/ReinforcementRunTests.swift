@@ -277,4 +277,20 @@ struct ReinforcementRunTests {
             #expect(try runs.metrics("a").compactMap { $0["step"]?.int } == [0])
         }
     }
+
+    @Test("lengths beyond the model's positions are refused by their keys")
+    func lengths() async throws {
+        try await withTemporaryFolder { folder in
+            let runs = try RunFolder(folder)
+            for (override, key) in [
+                ("data.max_response_length=500", "data.max_response_length"),
+                ("actor_rollout_ref.rollout.max_model_len=513", "rollout.max_model_len"),
+            ] {
+                let error = await #expect(throws: TrainingError.self) {
+                    try await runs.train("a", override)
+                }
+                #expect(error?.description.contains(key) == true)
+            }
+        }
+    }
 }
