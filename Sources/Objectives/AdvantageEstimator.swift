@@ -63,6 +63,12 @@ package struct AdvantageEstimates: Sendable {
     package var advantages: [Float]
     /// What a critic would be trained towards; what stands at masked tokens means nothing.
     package var returns: [Float]
+
+    /// Estimates as known to the caller.
+    package init(advantages: [Float], returns: [Float]) {
+        self.advantages = advantages
+        self.returns = returns
+    }
 }
 
 /// An input that some estimators need beside rewards and groups.

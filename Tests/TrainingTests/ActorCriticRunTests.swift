@@ -119,6 +119,17 @@ struct ActorCriticRunTests {
         }
     }
 
+    @Test("a run cannot go on without the moving average that it began with")
+    func leftAverage() async throws {
+        try await withTemporaryFolder { folder in
+            let runs = try RunFolder(folder)
+            try await runs.train(
+                "a", "trainer.total_training_steps=1", "actor_rollout_ref.ref.adapter=ema")
+            let error = await #expect(throws: TrainingError.self) { try await runs.train("a") }
+            #expect(error?.description.contains("holds a moving average") == true)
+        }
+    }
+
     @Test("a run cannot go on with a moving average that it did not begin with")
     func missingAverage() async throws {
         try await withTemporaryFolder { folder in

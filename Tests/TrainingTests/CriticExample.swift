@@ -73,7 +73,7 @@ enum CriticExample {
             return PolicySample(
                 prompt: Array(tokens[..<lengths.0]), response: Array(tokens[lengths.0...]))
         }
-        let present = try values(of: samples, critic, .samples(64))
+        let present = try criticValues(of: samples, critic, .samples(64))
         for index in samples.indices {
             let length = samples[index].response.count
             samples[index].values = (0..<length).map {

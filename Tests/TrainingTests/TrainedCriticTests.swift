@@ -37,7 +37,7 @@ struct TrainedCriticTests {
                 let critic = try CriticExample.critic(
                     model, "critic.model.path=\(folder)", "critic.model.lora_rank=\(rank)")
                 #expect(critic.summary.contains("stored value head"))
-                let found = try values(of: samples, critic, .samples(3))
+                let found = try criticValues(of: samples, critic, .samples(3))
                 #expect(found.map(\.count) == samples.map(\.response.count))
                 let difference = largestDifference(Array(found.joined()), expected)
                 #expect(difference <= 1e-5, "rank \(rank)")
@@ -51,7 +51,7 @@ struct TrainedCriticTests {
         let folder = OracleFixtures.path("critics/qwen2-tiny--qv-r2")
         let critic = try CriticExample.critic(
             "qwen2-tiny", "critic.model.lora_adapter_path=\(folder)", "critic.model.lora_rank=2")
-        let found = try values(of: samples, critic, .samples(3))
+        let found = try criticValues(of: samples, critic, .samples(3))
         #expect(largestDifference(Array(found.joined()), expected) <= 1e-5)
     }
 
@@ -108,8 +108,8 @@ struct TrainedCriticTests {
             #expect(started.summary.contains("stored value head"))
             for same in [other, started] {
                 #expect(
-                    try values(of: samples, same, .samples(64))
-                        == values(of: samples, critic, .samples(64)))
+                    try criticValues(of: samples, same, .samples(64))
+                        == criticValues(of: samples, critic, .samples(64)))
             }
         }
     }

@@ -89,9 +89,9 @@ struct ValueUpdateTests {
     @Test("a value is the same in whatever micro-batch, and 0 where the mask is")
     func valuesAlone() throws {
         let batch = try ValueBatch("qwen3-tiny", rank: 4)
-        let whole = try values(of: batch.samples, batch.critic, .samples(64))
+        let whole = try criticValues(of: batch.samples, batch.critic, .samples(64))
         for cut in [MicroBatchSettings.samples(1), .tokens(25)] {
-            #expect(try values(of: batch.samples, batch.critic, cut) == whole)
+            #expect(try criticValues(of: batch.samples, batch.critic, cut) == whole)
         }
         for (sample, values) in zip(batch.samples, whole) {
             for (place, value) in values.enumerated() {

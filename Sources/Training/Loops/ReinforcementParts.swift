@@ -35,7 +35,10 @@ struct ReinforcementParts {
         model = try TrainedModel(
             directory: modelSettings.path, lora: modelSettings.lora,
             seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)))
-        let longestSequence = try Self.checkLengths(model, tokenizer, settings)
+        let longestSequence = settings.data.prompts.maxLength + settings.data.maxResponseLength
+        try model.checkFits(
+            tokenizer, longestSequence: longestSequence,
+            keys: "data.max_prompt_length and data.max_response_length")
         reference = try ReferenceModel(
             settings.reference.choice, of: model, initialAdapter: modelSettings.lora.adapterPath)
         critic = try settings.critic.map { [model] critic in
@@ -51,21 +54,6 @@ struct ReinforcementParts {
         try Self.checkSources(settings.reward, trainingPrompts, validationPrompts)
         // Last, because it may start a process.
         reward = try await settings.reward.makeReward()
-    }
-
-    /// The longest prompt with its response, which the model must have positions for.
-    private static func checkLengths(
-        _ model: TrainedModel, _ tokenizer: Tokenizer, _ settings: TrainSettings
-    ) throws -> Int {
-        let longest = settings.data.prompts.maxLength + settings.data.maxResponseLength
-        try model.checkFits(
-            tokenizer, longestSequence: longest,
-            keys: "data.max_prompt_length and data.max_response_length")
-        if let limit = settings.rollout.maxModelLength {
-            try model.checkFits(
-                tokenizer, longestSequence: limit, keys: "actor_rollout_ref.rollout.max_model_len")
-        }
-        return longest
     }
 
     /// Meets a row that no built-in reward belongs to before the first rollout.

@@ -1,3 +1,5 @@
+import Objectives
+
 /// How a step's samples become the mini-batches of its updates.
 package struct MiniBatches: Sendable {
     /// Samples a mini-batch: one optimizer update each.
@@ -18,16 +20,20 @@ package struct MiniBatches: Sendable {
     /// Updates that so many samples give.
     package func updateCount(of samples: Int) -> Int { epochs * (samples / size) }
 
-    /// The indices of each mini-batch's samples, epoch after epoch.
+    /// The samples of each mini-batch, epoch after epoch; one in which every token is masked is
+    /// left out, because AdamW would move the parameters even without a gradient.
     ///
     /// - Parameters:
-    ///   - count: the step's samples, a multiple of `size`.
+    ///   - samples: the step's, a multiple of `size`.
     ///   - step: the number of the step, which keys the shuffling.
-    package func indices(of count: Int, step: Int) -> [[Int]] {
-        (0..<epochs).flatMap { epoch in
-            let order = order(of: count, step: step, epoch: epoch)
-            return stride(from: 0, to: count, by: size).map { Array(order[$0..<$0 + size]) }
+    package func batches(of samples: [PolicySample], step: Int) -> [[PolicySample]] {
+        let all = (0..<epochs).flatMap { epoch in
+            let order = order(of: samples.count, step: step, epoch: epoch)
+            return stride(from: 0, to: samples.count, by: size).map { start in
+                order[start..<start + size].map { samples[$0] }
+            }
         }
+        return all.filter { $0.responseLayout.unmaskedTokenCount > 0 }
     }
 
     private func order(of count: Int, step: Int, epoch: Int) -> [Int] {

@@ -70,13 +70,17 @@ package final class ReferenceModel {
     }
 
     /// Takes the moving average that `save` wrote.
+    ///
+    /// - Throws: also when the run has one and the checkpoint has not, or the other way round.
     func restore(from folder: String) throws {
-        guard average != nil, let adapter else { return }
-        guard fileExists(folder) else {
+        guard (average != nil) == fileExists(folder) else {
+            let found = average == nil ? "holds a moving average" : "is not there"
+            let began = average == nil ? "began" : "did not begin"
             throw TrainingError(
-                "\(folder) is not there: the run did not begin with "
-                    + "actor_rollout_ref.ref.adapter=ema, so set it as it was.")
+                "\(folder) \(found): the run \(began) with actor_rollout_ref.ref.adapter=ema, so "
+                    + "set it as it was.")
         }
+        guard average != nil, let adapter else { return }
         let saved = try LoRAAdapter(directory: folder, for: base.config)
         guard saved.modules == adapter.modules else {
             throw TrainingError(

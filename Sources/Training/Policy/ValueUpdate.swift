@@ -66,7 +66,7 @@ package func accumulateValueGradient(
 
 /// The critic's value of each response token of each sample, without a gradient; 0 where a token's
 /// mask is.
-package func values(
+package func criticValues(
     of samples: [PolicySample], _ critic: TrainedCritic, _ microBatches: MicroBatchSettings,
     betweenMicroBatches: () throws -> Void = {}
 ) rethrows -> [[Float]] {

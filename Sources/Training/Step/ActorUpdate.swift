@@ -31,10 +31,9 @@ package struct ActorUpdate {
         let skippedBefore = optimizer.skippedUpdates
         var sums: [String: Double] = [:]
         var first: [String: Double] = [:]
-        let batches = miniBatches.indices(of: samples.count, step: step)
-        for (number, indices) in batches.enumerated() {
+        let batches = miniBatches.batches(of: samples, step: step)
+        for (number, miniBatch) in batches.enumerated() {
             progress("update \(number + 1)")
-            let miniBatch = indices.map { samples[$0] }
             let gradient = try accumulatePolicyGradient(
                 policy, miniBatch, settings,
                 selectionSeed: UInt64(step) << 32 | UInt64(number) << 16,

@@ -31,7 +31,7 @@ package struct CriticStep {
     ///
     /// - Throws: `Interrupted` between two micro-batches.
     package func values(of samples: [PolicySample]) throws -> [[Float]] {
-        try Training.values(
+        try criticValues(
             of: samples, critic, settings.valueMicroBatches,
             betweenMicroBatches: Interruption.check)
     }
@@ -49,11 +49,11 @@ package struct CriticStep {
     ) throws -> [String: Double] {
         let skippedBefore = optimizer.skippedUpdates
         var sums: [String: Double] = [:]
-        let batches = settings.miniBatches.indices(of: samples.count, step: step)
-        for (number, indices) in batches.enumerated() {
+        let batches = settings.miniBatches.batches(of: samples, step: step)
+        for (number, miniBatch) in batches.enumerated() {
             progress("critic update \(number + 1)")
             let gradient = try accumulateValueGradient(
-                critic, indices.map { samples[$0] }, settings.update,
+                critic, miniBatch, settings.update,
                 betweenMicroBatches: Interruption.check)
             sums.merge(gradient.metrics, uniquingKeysWith: +)
             sums["critic/grad_norm", default: 0] += optimizer.update(learningRate: learningRate)

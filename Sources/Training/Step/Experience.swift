@@ -86,9 +86,21 @@ package struct Experience: Sendable {
 
     /// Takes responses that reached the longest length out of every loss.
     mutating func maskTruncated() {
-        for index in samples.indices where isTruncated[index] {
-            samples[index].mask = [Float](repeating: 0, count: samples[index].response.count)
-        }
+        for index in samples.indices where isTruncated[index] { samples[index].maskAll() }
+    }
+
+    /// Takes every token out of every loss; returns estimates of nothing.
+    mutating func rejectAll() -> AdvantageEstimates {
+        for index in samples.indices { samples[index].maskAll() }
+        let zeros = [Float](repeating: 0, count: tokenRewards.count)
+        return AdvantageEstimates(advantages: zeros, returns: zeros)
+    }
+}
+
+extension PolicySample {
+    /// Leaves no token to learn from.
+    fileprivate mutating func maskAll() {
+        mask = [Float](repeating: 0, count: response.count)
     }
 }
 

@@ -141,6 +141,11 @@ package final class LearningStep {
     ) throws -> AdvantageEstimates {
         try takeKLFromRewards(&experience, &metrics)
         try correctRollout(&experience, &metrics)
+        if settings.oldPolicy.corrects, experience.samples.responseLayout.unmaskedTokenCount < 2 {
+            // Nothing is left to compare: the step teaches nothing, and the run goes on.
+            metrics["rollout_corr/rejected_steps"] = 1
+            return experience.rejectAll()
+        }
         let estimates = try advantages(
             experience.advantageInputs, estimator: settings.estimator,
             settings: settings.advantage)
