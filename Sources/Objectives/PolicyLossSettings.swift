@@ -34,9 +34,7 @@ package struct PolicyLossSettings: Sendable {
         klEstimator: KLEstimator = KLEstimator(.k3),
         constants: PolicyLossConstants = PolicyLossConstants()
     ) throws(ObjectiveError) {
-        try checkSetting("clip_ratio_low", clipLow, "at least 0 and at most 1") {
-            $0 >= 0 && $0 <= 1
-        }
+        try checkSetting("clip_ratio_low", clipLow, "at least 0") { $0 >= 0 }
         try checkSetting("clip_ratio_high", clipHigh, "at least 0") { $0 >= 0 }
         try checkSetting("clip_ratio_c", clipC, "greater than 1") { $0 > 1 }
         try checkSetting("loss_scale_factor", lossScaleFactor ?? 1, "greater than 0") { $0 > 0 }

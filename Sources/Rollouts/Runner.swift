@@ -77,7 +77,7 @@ struct Runner {
                 throw RolloutError(
                     "Request \(active.request.id) has no distribution to draw the token at "
                         + "position \(active.tokens.count) from: the model's logits are not "
-                        + "numbers.")
+                        + "numbers; its weights hold some that are none, or training diverged.")
             }
             choices.append(
                 ChosenToken(token: tokens[row], logProbability: logProbabilities[row]))

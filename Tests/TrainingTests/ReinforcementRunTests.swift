@@ -288,4 +288,39 @@ struct ReinforcementRunTests {
             #expect(error?.description.contains("data.max_response_length") == true)
         }
     }
+
+    @Test("a path that leads nowhere is named with its key")
+    func missingPaths() async throws {
+        try await withTemporaryFolder { folder in
+            let runs = try RunFolder(folder)
+            for key in [
+                "actor_rollout_ref.model.path", "actor_rollout_ref.model.tokenizer_path",
+                "actor_rollout_ref.ref.adapter", "data.val_files",
+            ] {
+                let error = await #expect(throws: TrainingError.self) {
+                    try await runs.train("a", "\(key)=\(folder)/nowhere")
+                }
+                let message = error?.description ?? ""
+                #expect(message.contains(key) && message.contains("nowhere"), "\(key)")
+            }
+        }
+    }
+
+    @Test("a run cannot go on from a checkpoint of the other kind, or from none")
+    func otherKind() async throws {
+        try await withTemporaryFolder { folder in
+            let runs = try RunFolder(folder)
+            try await runs.train("a", "trainer.total_training_steps=1")
+            let kind = await #expect(throws: TrainingError.self) {
+                try await runs.train("a", "actor_rollout_ref.model.lora_rank=0")
+            }
+            #expect(kind?.description.contains("holds an adapter") == true)
+            let missing = await #expect(throws: TrainingError.self) {
+                try await runs.train(
+                    "b", "trainer.resume_mode=resume_path",
+                    "trainer.resume_from_path=\(folder)/a/global_step_9")
+            }
+            #expect(missing?.description.contains("there is no folder") == true)
+        }
+    }
 }

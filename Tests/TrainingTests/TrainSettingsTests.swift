@@ -128,6 +128,14 @@ struct TrainSettingsTests {
         #expect(both.clipLow == 0.1 && both.clipHigh == 0.1)
         let high = try load("\(actor).clip_ratio=0.1", "\(actor).clip_ratio_high=0.28").actor.loss
         #expect(high.clipLow == 0.1 && high.clipHigh == 0.28)
+        let null = try load("\(actor).clip_ratio=0.3", "\(actor).clip_ratio_low=null").actor.loss
+        #expect(null.clipLow == 0.3 && null.clipHigh == 0.3)
+        // verl's CISPO script leaves the lower clip out in this way.
+        #expect(try load("\(actor).clip_ratio_low=10").actor.loss.clipLow == 10)
+        let idle = try load(
+            "\(actor).clip_ratio=0.3", "\(actor).clip_ratio_low=0.1",
+            "\(actor).clip_ratio_high=0.2")
+        #expect(idle.report.notices.contains { $0.contains("clip_ratio") })
     }
 
     @Test("layers are all-linear, a list of names or an expression")
@@ -251,7 +259,7 @@ struct TrainSettingsTests {
             "data.custom_cls.path=x.py", "actor_rollout_ref.model.lora.rank=8",
             "actor_rollout_ref.rollout.multi_turn.enable=True", "critic.enable=True",
             "reward_model.enable=True", "reward_model.reward_manager=prime",
-            "trainer.resume_from_path=/x", "trainer.save_freq=0", "trainer.resume_mode=maybe",
+            "trainer.save_freq=0", "trainer.resume_mode=maybe",
         ])
     func impossible(argument: String) {
         let key = String(argument.prefix { $0 != "=" })

@@ -79,6 +79,8 @@ package struct CheckpointStore {
         package var state = TrainerState()
         /// The checkpoint of the run's own folder that it goes on from.
         package var checkpoint: SavedCheckpoint?
+        /// Checkpoints of an earlier run that were removed.
+        package var removedCount = 0
     }
 
     /// Finds where the run starts: at its newest checkpoint, at a given one, or at the beginning.
@@ -94,8 +96,7 @@ package struct CheckpointStore {
                 checkpoint: SavedCheckpoint(step: step, modelFolder: modelFolder(step: step)))
         case .never: break
         }
-        if clears { try run.clear() }
-        return Start()
+        return Start(removedCount: clears ? try run.clear() : 0)
     }
 
     /// Checkpoints of later steps are another run's, and stay.
@@ -115,6 +116,9 @@ package struct CheckpointStore {
 
     /// Puts the run where the checkpoint in `folder` stood.
     private func restore(from folder: String) throws -> TrainerState {
+        guard fileExists(folder) else {
+            throw TrainingError("trainer.resume_from_path: there is no folder \(folder).")
+        }
         let statePath = "\(folder)/\(Self.stateName)"
         guard fileExists(statePath) else {
             throw TrainingError(
@@ -123,12 +127,26 @@ package struct CheckpointStore {
         }
         let state = try TrainerState(JSON(contentsOfFile: statePath), name: statePath)
         try checkCritic(state, statePath)
+        try Self.checkKind(model.folderName, in: "\(folder)/actor")
         try model.restore(from: "\(folder)/actor/\(model.folderName)")
         try reference?.restore(from: "\(folder)/actor/\(ReferenceModel.folderName)")
         try optimizer.restore(
             from: "\(folder)/actor/\(Optimizer.fileName)", step: state.optimizerStep)
         try critic?.restore(from: folder, optimizerStep: state.criticOptimizerStep ?? 0)
         return state
+    }
+
+    /// An adapter goes on as an adapter, a whole model as a whole model.
+    ///
+    /// - Parameter name: the folder that this run would have written.
+    static func checkKind(_ name: String, in folder: String) throws(TrainingError) {
+        let kinds = ["lora_adapter": "an adapter", "huggingface": "a whole model"]
+        for (other, kind) in kinds where other != name && fileExists("\(folder)/\(other)") {
+            guard !fileExists("\(folder)/\(name)") else { continue }
+            throw TrainingError(
+                "\(folder) holds \(kind), but this run trains \(kinds[name] ?? name): set "
+                    + "lora_rank as it was.")
+        }
     }
 
     /// A run goes on with a critic exactly when it began with one.

@@ -36,9 +36,10 @@ package struct CriticCheckpoint {
         let folder = "\(checkpoint)/critic"
         guard FileManager.default.fileExists(atPath: folder) else {
             throw TrainingError(
-                "\(checkpoint) cannot be resumed: its critic was removed, because newer "
-                    + "checkpoints were as many as trainer.max_critic_ckpt_to_keep.")
+                "\(checkpoint) cannot be resumed: its critic is not there; "
+                    + "trainer.max_critic_ckpt_to_keep removes those of older checkpoints.")
         }
+        try CheckpointStore.checkKind(critic.folderName, in: folder)
         try critic.restore(from: "\(folder)/\(critic.folderName)")
         try optimizer.restore(from: "\(folder)/\(Optimizer.fileName)", step: optimizerStep)
     }

@@ -18,13 +18,7 @@ extension PolicyLossSettings {
 
     /// Reads the actor's loss from `actor_rollout_ref.actor.*`.
     init(_ reader: SettingsReader) throws(SettingsError) {
-        let clip = try reader.double(
-            "clip_ratio", default: 0.2, in: .between(0, 1),
-            "Clip range of the ratio, where clip_ratio_low and _high are not set.")
-        let low = try reader.double(
-            "clip_ratio_low", default: clip, in: .between(0, 1), "Lower clip range of the ratio.")
-        let high = try reader.double(
-            "clip_ratio_high", default: clip, in: .atLeast(0), "Upper clip range of the ratio.")
+        let (low, high) = try Self.clipRanges(reader)
         let dual = try reader.double(
             "clip_ratio_c", default: 3, in: .above(1),
             "Bound of the ratio where the advantage is negative (dual clip).")
@@ -58,6 +52,26 @@ extension PolicyLossSettings {
 }
 
 extension PolicyLossSettings {
+    /// The clip ranges below and above; `clip_ratio` is both, where they are not set.
+    private static func clipRanges(_ reader: SettingsReader) throws(SettingsError)
+        -> (low: Double, high: Double)
+    {
+        let both = try reader.double(
+            "clip_ratio", default: 0.2, in: .atLeast(0),
+            "Clip range of the ratio, where clip_ratio_low or _high is not set.")
+        let low = try reader.optionalDouble(
+            "clip_ratio_low", in: .atLeast(0),
+            "Lower clip range of the ratio; null for clip_ratio.")
+        let high = try reader.optionalDouble(
+            "clip_ratio_high", in: .atLeast(0),
+            "Upper clip range of the ratio; null for clip_ratio.")
+        if let low, let high, both != 0.2, (low, high) != (both, both) {
+            reader.unused(
+                "clip_ratio", because: "clip_ratio_low and clip_ratio_high are both set")
+        }
+        return (low ?? both, high ?? both)
+    }
+
     /// The constants of single losses; their ranges are checked where the losses are defined.
     private static func constants(_ reader: SettingsReader) throws(SettingsError)
         -> PolicyLossConstants

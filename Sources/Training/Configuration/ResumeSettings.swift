@@ -26,12 +26,11 @@ package enum ResumeSettings: Sendable, Equatable {
         case ("resume_path", nil):
             throw reader.conflict(
                 ["resume_mode", "resume_from_path"], "set resume_from_path to a checkpoint")
-        case (_, _?):
-            throw reader.conflict(
-                ["resume_mode", "resume_from_path"],
-                "set resume_mode to resume_path, or leave resume_from_path out")
-        case ("disable", nil): self = .never
+        case ("disable", _): self = .never
         default: self = .auto
+        }
+        if mode != "resume_path", path != nil {
+            reader.unused("resume_from_path", because: "resume_mode is \(mode), not resume_path")
         }
     }
 }

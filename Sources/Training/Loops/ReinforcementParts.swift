@@ -18,6 +18,7 @@ struct ReinforcementParts {
     /// - Throws: one sentence on the first thing that is missing, broken or contradictory. What is
     ///   quick to check comes first.
     init(_ settings: TrainSettings) async throws {
+        try Self.checkPaths(settings)
         let modelSettings = settings.model
         tokenizer = try Tokenizer(directory: modelSettings.tokenizerPath)
         let encoder = try PromptEncoder(
@@ -54,6 +55,26 @@ struct ReinforcementParts {
         try Self.checkSources(settings.reward, trainingPrompts, validationPrompts)
         // Last, because it may start a process.
         reward = try await settings.reward.makeReward()
+    }
+
+    /// Names the key of a path that leads nowhere.
+    private static func checkPaths(_ settings: TrainSettings) throws(TrainingError) {
+        var paths: [(key: String, path: String?)] = [
+            ("actor_rollout_ref.model.path", settings.model.path),
+            ("actor_rollout_ref.model.tokenizer_path", settings.model.tokenizerPath),
+            ("actor_rollout_ref.model.lora_adapter_path", settings.model.lora.adapterPath),
+            ("critic.model.path", settings.critic?.path),
+            ("critic.model.lora_adapter_path", settings.critic?.lora.adapterPath),
+        ]
+        paths += settings.data.trainFiles.map { ("data.train_files", $0) }
+        paths += settings.data.validationFiles.map { ("data.val_files", $0) }
+        if case .adapter(let folder) = settings.reference.choice {
+            paths.append(
+                ("actor_rollout_ref.ref.adapter (base, initial, ema or a folder)", folder))
+        }
+        for case (let key, let path?) in paths where !fileExists(path) {
+            throw TrainingError("\(key): there is no \(path).")
+        }
     }
 
     /// Meets a row that no built-in reward belongs to before the first rollout.

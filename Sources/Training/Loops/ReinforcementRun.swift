@@ -20,6 +20,8 @@ package final class ReinforcementRun {
     private var log: MetricsLog
     private var console: RunConsole
     private var lastSaved: SavedCheckpoint?
+    /// Checkpoints of an earlier run that this one removed.
+    private let removedCount: Int
 
     /// Loads model, data and reward, and makes the run's folder; nothing is trained yet.
     ///
@@ -43,7 +45,7 @@ package final class ReinforcementRun {
         dumps = try ResponseDumps(settings.trainer, tokenizer: parts.tokenizer)
         let start = try checkpoints.start(
             settings.trainer.run.resume, clears: !settings.trainer.validatesOnly)
-        (state, lastSaved) = (start.state, start.checkpoint)
+        (state, lastSaved, removedCount) = (start.state, start.checkpoint, start.removedCount)
         try sampler.advance(to: state.promptsTaken)
         try learner.step.restore(state)
         try AtomicFile.write(settings.report.resolved.yaml, to: "\(directory.path)/config.yaml")
@@ -53,6 +55,7 @@ package final class ReinforcementRun {
     /// Trains to the end, or until the user stops the run; the adapter is saved either way.
     package func run() async throws -> RunOutcome {
         console.start(settings, parts, directory, resumedStep: state.step)
+        console.noteRemoved(removedCount)
         var wasInterrupted = false
         do {
             defer { console.clear() }

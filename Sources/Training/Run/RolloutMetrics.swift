@@ -14,6 +14,7 @@ extension [String: Double] {
     ) {
         let responses = rollout.responses
         addScores(outcome)
+        addRewardNumbers(responses)
         self["train/num_gen_batches"] = Double(rollout.batchCount)
         let lengths = responses.map { Double($0.completion.tokens.count) }
         add("response_length", lengths)
@@ -23,6 +24,16 @@ extension [String: Double] {
         self["prompt_length/clip_ratio"] = share(prompts) { $0 >= Double(lengthLimits.prompt) }
         addTokenTotals(Double(responses.reduce(0) { $0 + $1.tokenCount }))
         self["response/aborted_ratio"] = share(lengths) { $0 == 0 }
+    }
+
+    /// The mean of each number that the reward gave beside its score, over the responses that have
+    /// it.
+    private mutating func addRewardNumbers(_ responses: [ScoredResponse]) {
+        var values: [String: [Double]] = [:]
+        for response in responses {
+            for (name, value) in response.reward.extras { values[name, default: []].append(value) }
+        }
+        for (name, list) in values { self["reward/\(name)/mean"] = Summary(list)?.mean }
     }
 
     /// Scores, rewards (with the KL taken off, where it is), and what became of them.

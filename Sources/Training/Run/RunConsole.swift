@@ -79,6 +79,14 @@ struct RunConsole {
         progress.write("step \(step)/\(totalSteps)  " + (fields + [rest]).joined(separator: "  "))
     }
 
+    /// Says what became of an earlier run's checkpoints in the folder.
+    mutating func noteRemoved(_ count: Int) {
+        guard count > 0 else { return }
+        progress.write(
+            "note      removed \(count) checkpoint\(count == 1 ? "" : "s") of an earlier run "
+                + "(trainer.resume_mode=disable)")
+    }
+
     /// Says that a run ends before its last step, because its prompts have all been used.
     mutating func noteEndOfPrompts(step: Int) {
         progress.write(

@@ -30,12 +30,15 @@ package struct RunDirectory: Sendable {
         }
     }
 
-    /// Removes whatever an earlier run left in the folder.
-    package func clear() throws {
+    /// Removes whatever an earlier run left in the folder; returns how many checkpoints that were.
+    @discardableResult
+    package func clear() throws -> Int {
+        let checkpoints = try checkpointSteps().count
         for name in try FileManager.default.contentsOfDirectory(atPath: path)
         where Self.belongsToRun(name) {
             try FileManager.default.removeItem(atPath: "\(path)/\(name)")
         }
+        return checkpoints
     }
 
     /// The steps that have a checkpoint, in order.

@@ -14,7 +14,7 @@ struct TrainCommand: AsyncParsableCommand {
                   actor_rollout_ref.model.lora_rank=32 actor_rollout_ref.rollout.n=5
 
             Ctrl-C ends the run after the present micro-batch, saves the adapter and exits with \
-            status 130; the same command goes on from there.
+            status 130; the same command goes on from there, unless trainer.resume_mode is disable.
             """)
 
     @Argument(
@@ -29,7 +29,11 @@ struct TrainCommand: AsyncParsableCommand {
         if let checkpoint = outcome.checkpoint {
             note("try it     " + trial(settings, outcome, checkpoint).text)
         }
-        if outcome.wasInterrupted { throw ExitCode(Interruption.exitStatus) }
+        guard outcome.wasInterrupted else { return }
+        if settings.trainer.run.resume == .never {
+            note("go on with the same command and trainer.resume_mode=auto")
+        }
+        throw ExitCode(Interruption.exitStatus)
     }
 
     /// The command line that asks the trained model something.
