@@ -29,10 +29,26 @@ package struct Decoder {
         _ input: DecoderInput, adapter: AdapterWeights? = nil, recomputes: Bool = false,
         _ tape: Tape? = nil
     ) -> Tensor {
+        hidden(input, .one(adapter), recomputes: recomputes, tape)
+    }
+
+    /// The same, `[T, D]`, for a batch whose rows have different adapters. Each row has the same
+    /// bits as in a batch of its own adapter.
+    ///
+    /// - Parameter runs: do not overlap; the rows outside of all of them are the base's.
+    package func hidden(_ input: DecoderInput, adapters runs: [AdapterRun]) -> Tensor {
+        let isWhole = runs.count == 1 && runs[0].rows == 0..<input.tokens.count
+        let adapters: BatchAdapters = isWhole ? .one(runs[0].weights) : .runs(runs)
+        return hidden(input, adapters, recomputes: false, nil)
+    }
+
+    private func hidden(
+        _ input: DecoderInput, _ adapters: BatchAdapters, recomputes: Bool, _ tape: Tape?
+    ) -> Tensor {
         var h_TD = embedding(input.tokens, weights.embedding, tape)
         for index in weights.layers.indices {
             let block = { (h: Tensor, tape: Tape?) -> Tensor in
-                self.block(h, layer: index, input, adapter, tape)
+                self.block(h, layer: index, input, adapters, tape)
             }
             if let tape, recomputes {
                 h_TD = tape.recomputed(h_TD, block)
@@ -49,13 +65,13 @@ package struct Decoder {
     }
 
     private func block(
-        _ h_TD: Tensor, layer index: Int, _ input: DecoderInput, _ adapter: AdapterWeights?,
+        _ h_TD: Tensor, layer index: Int, _ input: DecoderInput, _ adapters: BatchAdapters,
         _ tape: Tape?
     ) -> Tensor {
         let layer = weights.layers[index]
         func project(_ x: Tensor, _ projection: Projection) -> Tensor {
             let (weight, bias) = layer[projection]
-            return linear(x, weight, bias: bias, lowRank: adapter?[index, projection], tape)
+            return adapters.linear(x, weight, bias: bias, layer: index, projection, tape)
         }
 
         let x_TD = rmsNorm(h_TD, layer.attentionNorm, epsilon: config.rmsNormEpsilon, tape)

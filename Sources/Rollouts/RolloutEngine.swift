@@ -9,7 +9,7 @@ package final class RolloutEngine {
     package let settings: EngineSettings
     /// The longest prompt and response together, in tokens.
     package let maxModelLength: Int
-    private let runner: Runner
+    private var runner: Runner
     private let checks: RequestChecks
     private let blockLimit: Int
     private var scheduler: Scheduler
@@ -41,6 +41,8 @@ package final class RolloutEngine {
     package var requestCount: Int { scheduler.requestCount }
     /// What the engine has done since it was made.
     package var counts: ScheduleCounts { scheduler.counts }
+    /// How often the model was run: once a step.
+    package var forwardPasses: Int { runner.forwardPasses }
     /// Blocks that the cache has room for now.
     package var cacheBlockCount: Int { scheduler.pool.capacity }
 

@@ -4,57 +4,60 @@ import Tensors
 /// Computes one step: the forward pass over its new tokens, and the tokens drawn after them.
 struct Runner {
     let decoder: Decoder
+    /// How often the model was run.
+    private(set) var forwardPasses = 0
 
     /// The most rows of logits held at once: 64 rows of 150,000 words are 39 MB.
     private static let logitsRows = 64
 
-    /// What the step draws, one token for each entry that samples, in their order.
-    ///
-    /// Requests of different adapters go through the model one adapter after the other,
-    /// that of the oldest request first.
+    /// What the step draws, one token for each entry that samples, in their order: one forward
+    /// pass, whatever adapters the requests have.
     ///
     /// - Throws: `RolloutError` when logits are not numbers.
-    func run(
+    mutating func run(
         _ scheduled: [ScheduledRequest], of running: [ActiveRequest], cache: KVCache,
         adapters: [String: EngineAdapter]
     ) throws(RolloutError) -> [ChosenToken] {
-        let first = running[scheduled[0].index].adapter
-        if scheduled.allSatisfy({ running[$0.index].adapter == first }) {
-            let weights = first.flatMap { adapters[$0.name]?.weights }
-            return try run(scheduled, of: running, cache: cache, weights)
+        let batch = StepBatch(
+            Self.byAdapter(scheduled, of: running), of: running, blockSize: cache.blockSize)
+        let runs = batch.adapterRows.compactMap { name, rows in
+            adapters[name].map { AdapterRun($0.weights, rows: rows) }
         }
-        var choices: [Int: ChosenToken] = [:]
-        var served: Set<AdapterVersion?> = []
-        for adapter in scheduled.map({ running[$0.index].adapter })
-        where served.insert(adapter).inserted {
-            let entries = scheduled.filter { running[$0.index].adapter == adapter }
-            let weights = adapter.flatMap { adapters[$0.name]?.weights }
-            let chosen = try run(entries, of: running, cache: cache, weights)
-            for (entry, choice) in zip(entries.lazy.filter(\.samples), chosen) {
-                choices[entry.index] = choice
-            }
-        }
-        return scheduled.compactMap { choices[$0.index] }
-    }
-
-    private func run(
-        _ scheduled: [ScheduledRequest], of running: [ActiveRequest], cache: KVCache,
-        _ adapter: AdapterWeights?
-    ) throws(RolloutError) -> [ChosenToken] {
-        let batch = StepBatch(scheduled, of: running, blockSize: cache.blockSize)
-        let hidden_TD = decoder.hidden(batch.input(cache), adapter: adapter)
-        var choices: [ChosenToken] = []
-        choices.reserveCapacity(batch.sampledRows.count)
+        let hidden_TD = decoder.hidden(batch.input(cache), adapters: runs)
+        forwardPasses += 1
+        var choices = [ChosenToken?](repeating: nil, count: running.count)
         var start = 0
         while start < batch.sampledRows.count {
             let range = start..<min(start + Self.logitsRows, batch.sampledRows.count)
             let rows = TokenIndices(Array(batch.sampledRows[range]))
             let logits_NV = decoder.logits(selectRows(hidden_TD, rows, nil))
-            let requests = batch.sampledRequests[range].map { running[$0] }
-            choices += try draw(logits_NV, for: requests)
+            let requests = batch.sampledRequests[range]
+            let drawn = try draw(logits_NV, for: requests.map { running[$0] })
+            for (request, choice) in zip(requests, drawn) { choices[request] = choice }
             start = range.upperBound
         }
-        return choices
+        return scheduled.compactMap { choices[$0.index] }
+    }
+
+    /// The entries with those of one adapter after one another, the adapter of the oldest request
+    /// first.
+    private static func byAdapter(
+        _ scheduled: [ScheduledRequest], of running: [ActiveRequest]
+    ) -> [ScheduledRequest] {
+        let first = running[scheduled[0].index].adapter
+        if scheduled.allSatisfy({ running[$0.index].adapter == first }) { return scheduled }
+        var places: [AdapterVersion?: Int] = [:]
+        var groups: [[ScheduledRequest]] = []
+        for entry in scheduled {
+            let adapter = running[entry.index].adapter
+            if let place = places[adapter] {
+                groups[place].append(entry)
+            } else {
+                places[adapter] = groups.count
+                groups.append([entry])
+            }
+        }
+        return groups.flatMap { $0 }
     }
 
     /// A token for each row of logits.
@@ -113,11 +116,16 @@ private struct StepBatch {
     private(set) var sampledRows: [Int32] = []
     /// For each of them the place of its request.
     private(set) var sampledRequests: [Int] = []
+    /// The rows that each adapter serves; those of the base are in none.
+    private(set) var adapterRows: [(name: String, rows: Range<Int>)] = []
 
     init(_ scheduled: [ScheduledRequest], of running: [ActiveRequest], blockSize: Int) {
         tableStride = scheduled.map { running[$0.index].table.count }.max() ?? 1
         for entry in scheduled {
             let active = running[entry.index]
+            if let name = active.adapter?.name {
+                addAdapter(name, rows: tokens.count..<tokens.count + entry.positions.count)
+            }
             tokens += active.tokens[entry.positions]
             for position in entry.positions {
                 positions.append(Int32(position))
@@ -132,6 +140,14 @@ private struct StepBatch {
                 sampledRows.append(Int32(tokens.count - 1))
                 sampledRequests.append(entry.index)
             }
+        }
+    }
+
+    private mutating func addAdapter(_ name: String, rows: Range<Int>) {
+        if let last = adapterRows.last, last.name == name {
+            adapterRows[adapterRows.count - 1].rows = last.rows.lowerBound..<rows.upperBound
+        } else {
+            adapterRows.append((name, rows))
         }
     }
 

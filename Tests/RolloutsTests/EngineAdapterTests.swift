@@ -53,6 +53,9 @@ struct EngineAdapterTests {
                 #expect(completion == expected[index % 3][index])
             }
         }
+        // All ten run in every step from the first on, and the model runs once a step.
+        #expect(engine.counts.steps == 12)
+        #expect(engine.forwardPasses == 12)
     }
 
     @Test("A new version of an adapter does not find the prefixes of the old one")

@@ -62,8 +62,10 @@ struct TinyModel {
         return Array(scores.logProbabilities[(prompt.count - 1)...])
     }
 
-    /// A random adapter on every projection, large enough to change what the model says.
-    func adapter(seed: UInt64) -> AdapterWeights {
+    /// A random adapter, large enough to change what the model says.
+    func adapter(
+        seed: UInt64, rank: Int = 4, on projections: [Projection] = Projection.allCases
+    ) -> AdapterWeights {
         var random = SplitMix64(seed: seed)
         func matrix(_ rows: Int, _ columns: Int) -> Tensor {
             let values = (0..<rows * columns).map { _ in
@@ -73,10 +75,10 @@ struct TinyModel {
         }
         var weights = AdapterWeights(layerCount: decoder.config.layerCount)
         for layer in 0..<decoder.config.layerCount {
-            for projection in Projection.allCases {
+            for projection in projections {
                 let shape = projection.shape(decoder.config)
                 weights[layer, projection] = LowRank(
-                    A: matrix(4, shape[1]), B: matrix(shape[0], 4), scale: 2)
+                    A: matrix(rank, shape[1]), B: matrix(shape[0], rank), scale: 2)
             }
         }
         return weights

@@ -20,6 +20,17 @@ package struct LowRank {
     var trains: Bool { A.node != nil || B.node != nil }
 }
 
+/// A low-rank addition that some rows of a batch have.
+package struct LowRankRows {
+    package let lowRank: LowRank
+    package let rows: Range<Int>
+
+    package init(_ lowRank: LowRank, rows: Range<Int>) {
+        self.lowRank = lowRank
+        self.rows = rows
+    }
+}
+
 /// `y = x Wᵀ + bias + scale (x Aᵀ) Bᵀ`.
 ///
 /// - Parameters:
@@ -60,6 +71,24 @@ package func linear(
         bias?.node?.accumulateFromZero(shape: [N]) { dbias in
             unsafe ck_linear_backward_bias(T, N, dy.floats, N, dbias.floats)
         }
+    }
+    return y
+}
+
+/// The same where runs of rows have low-rank parts of their own, as in a batch for several
+/// adapters (Punica, arXiv 2310.18547): the product with the weight is computed once for all rows.
+///
+/// Each row has the same bits as alone. Nothing is recorded.
+///
+/// - Parameter lowRanks: of runs of rows that do not overlap; the other rows have the base alone.
+/// - Returns: `[T, N]`.
+package func linear(
+    _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, lowRanks: [LowRankRows]
+) -> Tensor {
+    let y = linear(x, weight, bias: bias, nil)
+    for part in lowRanks {
+        let inner = product(x.rows(part.rows), part.lowRank.A)
+        addProduct(inner, part.lowRank.B, scale: part.lowRank.scale, to: y.rows(part.rows))
     }
     return y
 }
