@@ -27,8 +27,10 @@ package struct EngineSettings: Sendable, Equatable {
     package var blockSize = 16
     /// The most requests that run at once.
     package var maxSequences = 256
-    /// The most tokens of one forward pass; longer prompts are split over steps.
+    /// The most tokens of one forward pass.
     package var maxBatchedTokens = 8192
+    /// Whether prompts that do not fit a forward pass whole are split over steps.
+    package var chunksPrompts = true
     /// The longest prompt and response together, in tokens; `nil` is what the model allows.
     package var maxModelLength: Int?
     package var cacheLimit = CacheLimit.memoryShare(0.5)
@@ -58,6 +60,11 @@ package struct EngineSettings: Sendable, Equatable {
             throw RolloutError(
                 "The longest sequence is set to \(length) tokens; it must be between 2 and the "
                     + "model's \(config.maxPositions).")
+        }
+        guard chunksPrompts || maxBatchedTokens >= length else {
+            throw RolloutError(
+                "The engine's number of batched tokens is \(maxBatchedTokens); where prompts are "
+                    + "not split it must be at least the longest sequence, \(length).")
         }
         return length
     }

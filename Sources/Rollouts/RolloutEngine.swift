@@ -33,7 +33,7 @@ package final class RolloutEngine {
             blockSize: settings.blockSize, blockLimit: blockLimit)
         scheduler = Scheduler(
             maxSequences: settings.maxSequences, maxBatchedTokens: settings.maxBatchedTokens,
-            reusesPrefixes: settings.reusesPrefixes,
+            chunksPrompts: settings.chunksPrompts, reusesPrefixes: settings.reusesPrefixes,
             pool: BlockPool(capacity: 0, blockSize: settings.blockSize))
     }
 

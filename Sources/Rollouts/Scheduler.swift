@@ -31,6 +31,8 @@ package struct Scheduler: Sendable {
     package let maxSequences: Int
     /// The most tokens a step.
     package let maxBatchedTokens: Int
+    /// Whether a request's tokens may be split over steps.
+    package let chunksPrompts: Bool
     private let reusesPrefixes: Bool
     package private(set) var pool: BlockPool
     /// Requests that hold blocks, the oldest first.
@@ -39,12 +41,17 @@ package struct Scheduler: Sendable {
     package private(set) var counts = ScheduleCounts()
 
     /// A scheduler without requests.
+    ///
+    /// - Parameter chunksPrompts: whether a request's known tokens may be split over steps;
+    ///   otherwise none may have more than `maxBatchedTokens`.
     package init(
-        maxSequences: Int, maxBatchedTokens: Int, reusesPrefixes: Bool = true, pool: BlockPool
+        maxSequences: Int, maxBatchedTokens: Int, chunksPrompts: Bool = true,
+        reusesPrefixes: Bool = true, pool: BlockPool
     ) {
         // A request that runs without a token in most steps would only hold blocks.
         self.maxSequences = min(maxSequences, maxBatchedTokens)
         self.maxBatchedTokens = maxBatchedTokens
+        self.chunksPrompts = chunksPrompts
         self.reusesPrefixes = reusesPrefixes
         self.pool = pool
     }
@@ -116,7 +123,7 @@ package struct Scheduler: Sendable {
             index += 1
         }
         if counts.preemptions == preemptionsBefore {
-            while budget > 0, admit() {
+            while budget > 0, admit(within: budget) {
                 let index = running.count - 1
                 let known = running[index].tokens.count
                 let end = min(known, running[index].computedCount + budget)
@@ -183,8 +190,9 @@ package struct Scheduler: Sendable {
     }
 
     /// Moves the first waiting request to the running ones if there is a place for it, and blocks
-    /// for all its tokens and one more for each running request that can still grow.
-    private mutating func admit() -> Bool {
+    /// for all its tokens and one more for each running request that can still grow. Where requests
+    /// are not split, what it has to compute must fit `budget` too.
+    private mutating func admit(within budget: Int) -> Bool {
         guard running.count < maxSequences, var request = waiting.first else { return false }
         var reused: (table: [Int32], prefix: PrefixID)?
         if reusesPrefixes {
@@ -195,7 +203,9 @@ package struct Scheduler: Sendable {
         }
         let table = reused?.table ?? []
         let needed = pool.blockCount(forTokens: request.tokens.count) - table.count
-        guard needed + growingCount <= pool.availableCount else {
+        let uncomputed = request.tokens.count - table.count * pool.blockSize
+        guard needed + growingCount <= pool.availableCount, chunksPrompts || uncomputed <= budget
+        else {
             pool.release(table)
             return false
         }

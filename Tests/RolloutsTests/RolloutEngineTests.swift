@@ -91,6 +91,18 @@ struct RolloutEngineTests {
         #expect(try engine.generate(requests) == model.engine().generate(requests))
     }
 
+    @Test("gives the same where prompts are never split")
+    func wholePrompts() throws {
+        let model = try TinyModel()
+        let requests = model.requests(SamplingSettings(maxTokens: 24, seed: 5))
+        let engine = try model.engine {
+            $0.maxModelLength = 72
+            $0.maxBatchedTokens = 72
+            $0.chunksPrompts = false
+        }
+        #expect(try engine.generate(requests) == model.engine().generate(requests))
+    }
+
     @Test("gives the same when blocks run out and requests are put back")
     func preemption() throws {
         let model = try TinyModel()

@@ -77,6 +77,10 @@ struct RolloutErrorTests {
         let changes: [(inout EngineSettings) -> Void] = [
             { $0.blockSize = 0 }, { $0.blockSize = .max }, { $0.maxSequences = 0 },
             { $0.maxBatchedTokens = -1 },
+            {
+                $0.maxBatchedTokens = 511
+                $0.chunksPrompts = false
+            },
             { $0.maxModelLength = 513 }, { $0.maxModelLength = 1 },
             { $0.cacheLimit = .bytes(100) }, { $0.cacheLimit = .bytes(-1) },
             { $0.cacheLimit = .memoryShare(0) }, { $0.cacheLimit = .memoryShare(1.1) },

@@ -13,6 +13,18 @@ struct SchedulerTests {
         #expect(simulation.completions.count == 1)
     }
 
+    @Test("Leaves a prompt whole for the next step where prompts are not split")
+    func wholePrompts() {
+        var simulation = Simulation(
+            maxSequences: 4, maxBatchedTokens: 10, blocks: 20, blockSize: 2, chunksPrompts: false,
+            reusesPrefixes: false)
+        for id in 0..<3 { simulation.submit(id: UInt64(id), prompt: Array(0..<6), maxTokens: 3) }
+        #expect(simulation.step().map(\.positions) == [0..<6])
+        #expect(simulation.step().map(\.positions) == [6..<7, 0..<6])
+        simulation.runToEnd()
+        #expect(simulation.completions.map(\.requestID) == [0, 1, 2])
+    }
+
     @Test("Siblings share their prompt's full blocks within one step")
     func siblings() {
         var simulation = Simulation(
@@ -105,10 +117,12 @@ struct SchedulerTests {
         let blockSize = Int.random(in: 1...5, using: &random)
         let longest = 30
         let fewest = (longest + blockSize - 1) / blockSize
+        let chunksPrompts = Int.random(in: 0..<5, using: &random) > 0
         var simulation = Simulation(
             maxSequences: .random(in: 1...6, using: &random),
-            maxBatchedTokens: .random(in: 1...30, using: &random),
+            maxBatchedTokens: chunksPrompts ? .random(in: 1...30, using: &random) : 30,
             blocks: .random(in: fewest...fewest * 2, using: &random), blockSize: blockSize,
+            chunksPrompts: chunksPrompts,
             reusesPrefixes: Int.random(in: 0..<5, using: &random) > 0)
         var remaining = Int.random(in: 1...14, using: &random)
         var nextID: UInt64 = 0

@@ -13,11 +13,12 @@ struct Simulation {
 
     init(
         maxSequences: Int, maxBatchedTokens: Int, blocks: Int, blockSize: Int,
-        reusesPrefixes: Bool = true
+        chunksPrompts: Bool = true, reusesPrefixes: Bool = true
     ) {
         scheduler = Scheduler(
             maxSequences: maxSequences, maxBatchedTokens: maxBatchedTokens,
-            reusesPrefixes: reusesPrefixes, pool: BlockPool(capacity: blocks, blockSize: blockSize))
+            chunksPrompts: chunksPrompts, reusesPrefixes: reusesPrefixes,
+            pool: BlockPool(capacity: blocks, blockSize: blockSize))
         slots = Array(repeating: 0, count: blocks * blockSize)
     }
 
@@ -80,6 +81,7 @@ struct Simulation {
         #expect(scheduled.allSatisfy { !$0.positions.isEmpty })
         let ids = scheduler.running.map(\.request.id)
         #expect(ids == ids.sorted(), "A younger request runs before an older one.")
+        #expect(scheduler.chunksPrompts || scheduled.allSatisfy(\.samples))
         #expect(scheduled.isEmpty == (scheduler.requestCount == 0))
     }
 

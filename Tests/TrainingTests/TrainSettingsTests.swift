@@ -1,5 +1,6 @@
 import Formats
 import Objectives
+import Rollouts
 import Settings
 import Testing
 
@@ -52,6 +53,27 @@ struct TrainSettingsTests {
         #expect(settings.actor.miniBatchSize == 16)
         #expect(settings.actor.microBatch == .tokens(16384))
         #expect(settings.reference.microBatch == .tokens(16384))
+    }
+
+    @Test("the rollout's memory, prefixes and prompts reach the engine")
+    func engineSettings() throws {
+        let rollout = "actor_rollout_ref.rollout"
+        let plain = EngineSettings(try load())
+        #expect(plain.cacheLimit == .memoryShare(0.5))
+        #expect(plain.reusesPrefixes && plain.chunksPrompts)
+        let changed = EngineSettings(
+            try load(
+                "\(rollout).gpu_memory_utilization=0.6", "\(rollout).enable_prefix_caching=False",
+                "\(rollout).enable_chunked_prefill=False",
+                "\(rollout).max_num_batched_tokens=1024"))
+        #expect(changed.cacheLimit == .memoryShare(0.6))
+        #expect(!changed.reusesPrefixes && !changed.chunksPrompts)
+        #expect(changed.maxBatchedTokens == 1024 && changed.maxModelLength == 1024)
+        for share in ["0", "1.1", "-0.5"] {
+            #expect(
+                message("\(rollout).gpu_memory_utilization=\(share)")
+                    .contains("gpu_memory_utilization"))
+        }
     }
 
     @Test("an adapter to go on from brings its rank, unless one is given")
@@ -196,6 +218,16 @@ struct TrainSettingsTests {
         (
             ["actor_rollout_ref.rollout.max_model_len=1000"],
             ["data.max_prompt_length", "actor_rollout_ref.rollout.max_model_len"]
+        ),
+        (
+            [
+                "actor_rollout_ref.rollout.enable_chunked_prefill=False",
+                "actor_rollout_ref.rollout.max_num_batched_tokens=1023",
+            ],
+            [
+                "data.max_prompt_length", "actor_rollout_ref.rollout.enable_chunked_prefill",
+                "actor_rollout_ref.rollout.max_num_batched_tokens",
+            ]
         ),
         (
             [

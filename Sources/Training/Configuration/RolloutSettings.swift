@@ -27,6 +27,12 @@ package struct RolloutSettings: Sendable {
     package let maxSequences: Int
     /// Most tokens that one forward pass of the engine computes.
     package let maxBatchedTokens: Int
+    /// Whether a prompt may be computed in parts over several forward passes.
+    package let chunksPrompts: Bool
+    /// The most of the machine's memory that the KV cache may take, as a share.
+    package let cacheMemoryShare: Double
+    /// Whether sequences that begin with the same tokens share their KV blocks.
+    package let reusesPrefixes: Bool
     /// Longest prompt with response; nil for max_prompt_length + max_response_length.
     package let maxModelLength: Int?
     /// Seed of the sampling.
@@ -48,6 +54,15 @@ package struct RolloutSettings: Sendable {
         maxBatchedTokens = try reader.int(
             "max_num_batched_tokens", default: 8192, in: .atLeast(1),
             "Most tokens that one forward pass of the engine computes.")
+        chunksPrompts = try reader.bool(
+            "enable_chunked_prefill", default: true,
+            "Compute a prompt in parts where max_num_batched_tokens does not hold it whole.")
+        cacheMemoryShare = try reader.double(
+            "gpu_memory_utilization", default: 0.5, in: .above(0, upTo: 1),
+            "The most of the machine's memory that the KV cache may take, as a share.")
+        reusesPrefixes = try reader.bool(
+            "enable_prefix_caching", default: true,
+            "Compute the beginning that prompts share, a group's whole prompt, once.")
         maxModelLength = try reader.optionalInt(
             "max_model_len", in: .atLeast(2),
             "Longest prompt with response; null for the sum of both limits of data.")
@@ -117,8 +132,7 @@ package struct RolloutSettings: Sendable {
             ],
             because: Reason.sharedWeights)
         reader.ignored(
-            ["enforce_eager", "cudagraph_capture_sizes", "gpu_memory_utilization"],
-            because: "this build computes on the CPU")
+            ["enforce_eager", "cudagraph_capture_sizes"], because: "this build computes on the CPU")
         reader.ignored("dtype", because: Reason.weightTypes)
         reader.ignored(
             [
@@ -126,10 +140,6 @@ package struct RolloutSettings: Sendable {
                 "pipeline_model_parallel_size", "nnodes", "n_gpus_per_node", "disaggregation",
             ],
             because: Reason.oneProcess)
-        reader.ignored(
-            "enable_prefix_caching", because: "a group's prompt is always computed once")
-        reader.ignored(
-            "enable_chunked_prefill", because: "prompts are cut to fit max_num_batched_tokens")
         reader.ignored("calculate_log_probs", because: "they are always kept")
         reader.ignored("limit_images", because: Reason.textOnly)
         reader.ignored("skip_dump_dir", because: "rollouts are never skipped")

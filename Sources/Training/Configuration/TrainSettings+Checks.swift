@@ -121,6 +121,13 @@ extension TrainSettings {
                 keys + ["actor_rollout_ref.rollout.max_model_len"],
                 "the sum of the first two must not be above the last")
         }
+        if !rollout.chunksPrompts, lengths[0] + lengths[1] > rollout.maxBatchedTokens {
+            let names = ["enable_chunked_prefill", "max_num_batched_tokens"]
+            throw reader.conflict(
+                keys + names.map { "actor_rollout_ref.rollout.\($0)" },
+                "a prompt that is not computed in parts needs the last to be at least the sum of"
+                    + " the first two")
+        }
         for (key, name, length) in [
             (keys[0], "prompt_length", lengths[0]), (keys[1], "response_length", lengths[1]),
         ] {

@@ -37,6 +37,9 @@ extension EngineSettings {
         self.init()
         maxSequences = settings.rollout.maxSequences
         maxBatchedTokens = settings.rollout.maxBatchedTokens
+        chunksPrompts = settings.rollout.chunksPrompts
+        cacheLimit = .memoryShare(settings.rollout.cacheMemoryShare)
+        reusesPrefixes = settings.rollout.reusesPrefixes
         // No more than rollout.max_model_len, which is checked where the settings are read.
         maxModelLength = settings.data.prompts.maxLength + settings.data.maxResponseLength
     }
