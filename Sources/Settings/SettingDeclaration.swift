@@ -8,12 +8,22 @@ package struct SettingDeclaration: Sendable {
     package let type: String
     /// The value without any configuration, or nil for a key that must be given.
     package let defaultValue: SettingNode?
+    /// Whether the default comes from another key, so that a written configuration leaves it out.
+    package let isDerived: Bool
+    /// Where the default comes from, such as "as data.seed"; nil where the value says it.
+    package let derivation: String?
     /// One sentence about what the key does, or the reason why it does nothing.
     package let help: String
     /// The value in force; nil for a key that has no effect here.
     package let value: SettingNode?
     /// Where the value in force was written.
     package let origin: SettingOrigin
+
+    /// Whether the user gave another value than the default; null is none.
+    package var differsFromDefault: Bool {
+        guard origin != .byDefault, let value, !value.isNull else { return false }
+        return value.flow != defaultValue?.flow
+    }
 
     /// What a known key does.
     package enum Effect: Sendable, Equatable {

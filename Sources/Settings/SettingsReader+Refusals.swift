@@ -19,6 +19,14 @@ extension SettingsReader {
         record.unused.append(UnusedSetting(key: fullKey(key), reason: reason))
     }
 
+    /// Notes those of some keys that were given another value than their default, which has no
+    /// effect as things are.
+    package func unusedIfSet(_ keys: [String], because reason: String) {
+        for key in keys where record.declarations[fullKey(key)]?.differsFromDefault == true {
+            unused(key, because: reason)
+        }
+    }
+
     /// The keys given below a group, but for those that a read of their own has declared.
     private func leaves(of node: SettingNode, below key: String) -> [String] {
         guard case .map(let map) = node.content, !map.keys.isEmpty else { return [key] }

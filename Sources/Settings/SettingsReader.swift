@@ -6,6 +6,13 @@ package struct SettingsReader {
     /// The prefix of every key read here, such as "actor_rollout_ref.actor", or "".
     package let prefix: String
     let record: Record
+    /// What is said of the defaults of this reader's reads; nil where they are plain values.
+    private var derivation: Derivation?
+
+    /// A default that comes from another key, and from which if that is always the same one.
+    private struct Derivation {
+        let words: String?
+    }
 
     /// What all readers of one tree share.
     final class Record {
@@ -44,6 +51,20 @@ package struct SettingsReader {
         SettingsReader(prefix: fullKey(name), record: record)
     }
 
+    /// A reader of the same keys whose defaults come from other keys.
+    ///
+    /// A written configuration leaves such a key out where it was not given, so that it still
+    /// follows the other one when that is changed.
+    ///
+    /// - Parameters:
+    ///   - words: what stands for the default in the reference, such as "as data.seed"; nil where
+    ///     the default's value can be named.
+    package func derived(_ words: String? = nil) -> SettingsReader {
+        var reader = self
+        reader.derivation = Derivation(words: words)
+        return reader
+    }
+
     /// The key with this reader's prefix before it.
     package func fullKey(_ key: String) -> String {
         prefix.isEmpty ? key : "\(prefix).\(key)"
@@ -65,10 +86,12 @@ package struct SettingsReader {
     /// Sentences for the start of the run.
     package var notes: [String] { record.notes }
 
-    /// Every key in force with its value and its origin, defaults included, as one tree.
+    /// Every key in force with its value and its origin as one tree, defaults included but for those
+    /// that come from other keys.
     package var resolved: SettingNode {
         var tree = SettingNode(.map(SettingMap()))
         for declaration in declarations {
+            if declaration.isDerived, declaration.origin == .byDefault { continue }
             guard var value = declaration.value?.escapingReferences() else { continue }
             value.origin = declaration.origin
             let path = declaration.key.split(separator: ".").map(String.init)
@@ -92,10 +115,17 @@ package struct SettingsReader {
 
     /// The known key that an unknown one most likely meant.
     ///
-    /// Keys that have an effect go before those that are known only to be refused.
+    /// A name of the same group goes before those of others, and keys that have an effect before those
+    /// that are known only to be refused.
     private func nearestKey(to unknown: String) -> String? {
         let inForce = record.order.filter { record.declarations[$0]?.effect == .works }
-        return NearestName.suggestion(for: unknown, among: inForce)
+        let group = unknown.prefix(upTo: unknown.lastIndex(of: ".") ?? unknown.startIndex)
+        let isSibling = { (key: String) in
+            key.lastIndex(of: ".").map { key[..<$0] == group } ?? group.isEmpty
+        }
+        return NearestName.suggestion(for: unknown, among: inForce.filter(isSibling))
+            ?? NearestName.suggestion(for: unknown, among: record.order.filter(isSibling))
+            ?? NearestName.suggestion(for: unknown, among: inForce)
             ?? NearestName.suggestion(for: unknown, among: record.order)
     }
 
@@ -153,8 +183,9 @@ package struct SettingsReader {
         let full = fullKey(key)
         if record.declarations[full] == nil { record.order.append(full) }
         record.declarations[full] = SettingDeclaration(
-            key: full, effect: effect, type: type, defaultValue: defaultValue, help: help,
-            value: value, origin: origin ?? .byDefault)
+            key: full, effect: effect, type: type, defaultValue: defaultValue,
+            isDerived: derivation != nil, derivation: derivation?.words, help: help, value: value,
+            origin: origin ?? .byDefault)
     }
 
     /// The names of a key from the root of the tree.

@@ -256,6 +256,22 @@ struct SettingsReaderTests {
         #expect(message { _ = try reader.integerMap("s", "S.") }.contains("'s.a'"))
     }
 
+    @Test("a default that follows another key is not written, a given value is")
+    func derived() throws {
+        func read(_ arguments: String...) throws -> SettingsReader {
+            let reader = SettingsReader(
+                try SettingsTree.load(arguments: arguments, environment: [:]))
+            let first = try reader.int("a", default: 1, "The first.")
+            _ = try reader.derived("as a").int("b", default: first, "The second.")
+            return reader
+        }
+        #expect(try read("a=3").resolved.json == #"{"a":3}"#)
+        #expect(try read("a=3", "b=3").resolved.json == #"{"a":3,"b":3}"#)
+        let second = try #require(try read("a=3").declarations.last)
+        #expect(second.derivation == "as a" && !second.differsFromDefault)
+        #expect(try read("b=2").declarations.last?.differsFromDefault == true)
+    }
+
     @Test("the resolved configuration reads back to the same values")
     func resolved() throws {
         let reader = try reader(

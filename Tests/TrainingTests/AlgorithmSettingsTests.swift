@@ -95,7 +95,7 @@ struct AlgorithmSettingsTests {
         (
             [
                 "algorithm.adv_estimator=gdpo", "algorithm.gdpo_reward_keys=[acc,format]",
-                "reward_model.overlong_buffer.enable=True",
+                "reward_model.overlong_buffer.enable=True", "reward_model.overlong_buffer.len=8",
             ], ["gdpo_reward_keys", "overlong_buffer.enable", "overlong_reward"]
         ),
         (
@@ -108,7 +108,10 @@ struct AlgorithmSettingsTests {
             ["algorithm.rollout_correction.loss_type=reinforce"],
             ["loss_type", "bypass_mode"]
         ),
-        (["algorithm.rollout_correction.rollout_rs=token_k1"], ["rollout_rs"]),
+        (
+            ["algorithm.rollout_correction.rollout_rs=token_k1"],
+            ["rollout_rs", "'algorithm.rollout_correction.rollout_rs_threshold' is null"]
+        ),
         (
             [
                 "algorithm.rollout_correction.rollout_rs=token_k9",
@@ -142,13 +145,17 @@ struct AlgorithmSettingsTests {
         ),
         (
             [
-                "reward_model.overlong_buffer.enable=True",
+                "reward_model.overlong_buffer.enable=True", "reward_model.overlong_buffer.len=8",
                 "reward_model.reward_kwargs.overlong_buffer_cfg.enable=True",
             ], ["reward_model.overlong_buffer.enable", "overlong_buffer_cfg.enable"]
         ),
         (
-            ["reward_model.overlong_buffer.len=513"],
-            ["reward_model.overlong_buffer.len", "between 0 and 512"]
+            ["reward_model.overlong_buffer.enable=True", "reward_model.overlong_buffer.len=513"],
+            ["'reward_model.overlong_buffer.len' is 513", "at most the longest response 512"]
+        ),
+        (
+            ["reward_model.overlong_buffer.enable=True"],
+            ["'reward_model.overlong_buffer.len' is null", "the number of tokens"]
         ),
     ]
 

@@ -61,6 +61,12 @@ struct KnownSettingsTests {
         #expect(try train.explanation(of: "target_parameters").contains("Only null is possible"))
     }
 
+    @Test("the warm-up is counted in steps of a run, or in updates of fine-tuning")
+    func warmup() throws {
+        #expect(try known().explanation(of: "actor.optim.lr_warmup_steps").contains("Steps of the"))
+        #expect(try known(.sft).explanation(of: "optim.lr_warmup_steps").contains("Updates over"))
+    }
+
     @Test("an unknown key is an error with the nearest one")
     func unknown() throws {
         let train = try known()

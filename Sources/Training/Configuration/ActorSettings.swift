@@ -24,7 +24,7 @@ package struct ActorSettings: Sendable {
 
     /// Reads `actor_rollout_ref.actor.*`.
     init(_ reader: SettingsReader, trainBatchSize: Int) throws(SettingsError) {
-        miniBatchSize = try reader.int(
+        miniBatchSize = try reader.derived("data.train_batch_size, at most 256").int(
             "ppo_mini_batch_size", default: min(256, trainBatchSize), in: .atLeast(1),
             "Prompts in a mini-batch; 256, or all of a smaller step, unless set.")
         microBatch = try MicroBatchSettings(reader, .update)
@@ -47,7 +47,7 @@ package struct ActorSettings: Sendable {
         _ reader: SettingsReader, defaults: OptimizerSettings.Defaults = .init()
     ) throws(SettingsError) -> OptimizerSettings {
         let optimizer = try OptimizerSettings(reader.scope("optim"), defaults: defaults)
-        let clip = try reader.double(
+        let clip = try reader.derived("as optim.clip_grad").double(
             "grad_clip", default: optimizer.gradientClip, in: .above(0),
             "Gradients of a larger global norm are scaled down to this one.")
         if clip == optimizer.gradientClip { return optimizer }

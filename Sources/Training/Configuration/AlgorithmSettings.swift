@@ -51,6 +51,13 @@ package struct AlgorithmSettings: Sendable {
             "gamma", default: 1, in: .between(0, 1), "Discount of later rewards.")
         advantage.lambda = try reader.double(
             "lam", default: 1, in: .between(0, 1), "Mix of gae between bootstrap and return.")
+        if !["gae", "reinforce_plus_plus"].contains(estimator.name) {
+            reader.unusedIfSet(
+                ["gamma"], because: "adv_estimator=\(estimator.name) discounts nothing")
+        }
+        if estimator.name != "gae" {
+            reader.unusedIfSet(["lam"], because: "adv_estimator=\(estimator.name) has no lambda")
+        }
         let keys = try reader.strings(
             "gdpo_reward_keys", default: [],
             "Numbers that the reward gives ('score', or a name of its own), which gdpo normalises"
@@ -91,7 +98,15 @@ package struct AlgorithmSettings: Sendable {
         let power = try reader.double(
             "pf_ppo.weight_pow", default: 2, in: .atLeast(0),
             "The power of the score's size that pow takes.")
-        guard isOn else { return nil }
+        guard isOn else {
+            reader.unusedIfSet(
+                ["pf_ppo.reweight_method", "pf_ppo.weight_pow"], because: "use_pf_ppo is false")
+            return nil
+        }
+        if method != .power {
+            reader.unusedIfSet(
+                ["pf_ppo.weight_pow"], because: "pf_ppo.reweight_method=\(method.rawValue)")
+        }
         do throws(ObjectiveError) {
             return try PFPPOSettings(method: method.rawValue, power: power)
         } catch {

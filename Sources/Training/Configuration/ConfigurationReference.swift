@@ -16,7 +16,7 @@ package func configurationReference() throws(SettingsError) -> String {
 
         A key that is not on this page is an error that names the nearest one.
 
-        """
+        """ + howConfigurationsAreWritten + otherDefaultsThanVerls
     for trainer in KnownSettings.Trainer.allCases {
         let known = try KnownSettings(trainer, arguments: [], environment: [:])
         if let problem = known.problem { throw problem }
@@ -33,7 +33,8 @@ private func workingKeys(_ declarations: [SettingDeclaration]) -> String {
         let names = key.key.split(separator: ".")
         let group = names.dropLast().joined(separator: ".")
         if rows[group] == nil { groups.append(group) }
-        let value = key.defaultValue.map { "`\($0.flow)`" } ?? "must be given"
+        let value =
+            key.derivation ?? key.defaultValue.map { "`\($0.flow)`" } ?? "must be given"
         rows[group, default: []].append(
             row("`\(names.last ?? "")`", key.shortType, value, key.help))
     }

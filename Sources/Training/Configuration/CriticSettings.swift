@@ -36,27 +36,28 @@ package struct CriticSettings: Sendable {
         _ reader: SettingsReader, model: ModelSettings, actor: ActorSettings
     ) throws(SettingsError) {
         let base = reader.scope("model")
-        path = try base.path(
+        path = try base.derived("as actor_rollout_ref.model.path").path(
             "path", default: model.path,
             "Folder of the checkpoint that the critic is made on; the actor's unless set, whose"
                 + " weights then serve both.")
         sharesActorBase = canonicalPath(path) == canonicalPath(model.path)
         lora = try LoRASettings(base, inheriting: model.lora)
-        gradientCheckpointing = try base.bool(
+        let models = base.derived("as actor_rollout_ref.model.enable_gradient_checkpointing")
+        gradientCheckpointing = try models.bool(
             "enable_gradient_checkpointing", default: model.gradientCheckpointing,
             "Compute a block's activations again in the backward pass; as the actor unless set.")
-        miniBatchSize = try reader.int(
+        miniBatchSize = try reader.derived("as actor_rollout_ref.actor.ppo_mini_batch_size").int(
             "ppo_mini_batch_size", default: actor.miniBatchSize, in: .atLeast(1),
             "Prompts in a mini-batch of the critic; the actor's number unless set.")
         microBatch = try MicroBatchSettings(reader, .update, inherited: actor.microBatch)
         valueMicroBatch = try Self.valueMicroBatch(reader, update: microBatch)
-        epochs = try reader.int(
+        epochs = try reader.derived("as actor_rollout_ref.actor.ppo_epochs").int(
             "ppo_epochs", default: actor.epochs, in: .atLeast(1),
             "How often the critic goes through a step's samples; as the actor unless set.")
-        shuffle = try reader.bool(
+        shuffle = try reader.derived("as actor_rollout_ref.actor.shuffle").bool(
             "shuffle", default: actor.shuffle,
             "Shuffle the critic's samples before they are cut into mini-batches.")
-        shuffleSeed = try reader.int(
+        shuffleSeed = try reader.derived("as actor_rollout_ref.actor.data_loader_seed").int(
             "data_loader_seed", default: actor.shuffleSeed, "Seed of that shuffling.")
         loss = try Self.loss(reader, actor: actor)
         optimizer = try ActorSettings.optimizer(
@@ -77,10 +78,10 @@ package struct CriticSettings: Sendable {
         case .samples(let size): inheritedSize = size
         case .tokens(let budget): inheritedTokens = budget
         }
-        let size = try reader.optionalInt(
+        let size = try reader.derived("as ppo_micro_batch_size_per_gpu").optionalInt(
             sizeKey, default: inheritedSize, in: .atLeast(1),
             "Samples whose values are computed at once; as in the update unless set.")
-        let tokens = try reader.int(
+        let tokens = try reader.derived("as ppo_max_token_len_per_gpu").int(
             tokensKey, default: inheritedTokens, in: .atLeast(1),
             "Budget of tokens whose values are computed at once, where they are counted.")
         guard let size else { return .tokens(tokens) }
@@ -96,7 +97,7 @@ package struct CriticSettings: Sendable {
         let range = try reader.double(
             "cliprange_value", default: 0.5, in: .above(0),
             "How far a value may move from the one before the step's first update.")
-        let aggregation = try reader.choice(
+        let aggregation = try reader.derived("as actor_rollout_ref.actor.loss_agg_mode").choice(
             "loss_agg_mode", default: actor.loss.aggregation,
             "How the critic's token losses become one; as the actor's unless set.")
         do throws(ObjectiveError) {
@@ -173,7 +174,7 @@ extension CriticSettings {
     /// One line for all keys of a critic that does not run.
     private static func noteUnused(_ reader: SettingsReader, _ estimator: AdvantageEstimator) {
         let given = reader.declarations.first {
-            $0.key.hasPrefix("critic.") && $0.key != "critic.enable" && $0.origin != .byDefault
+            $0.key.hasPrefix("critic.") && $0.key != "critic.enable" && $0.differsFromDefault
         }
         guard let given else { return }
         reader.note(

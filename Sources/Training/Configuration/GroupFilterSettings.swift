@@ -28,7 +28,11 @@ package struct GroupFilterSettings: Sendable {
             "Batches that a step may sample until it is full; 0 or less for no limit.")
         scope.ignored(
             "max_inflight_gen_batches", because: "a step samples one batch after the other")
-        guard isOn else { return nil }
+        guard isOn else {
+            scope.unusedIfSet(
+                ["metric", "max_num_gen_batches"], because: "filter_groups.enable is false")
+            return nil
+        }
         if metric == "seq_final_reward", takesKL {
             throw reader.conflict(
                 ["filter_groups.metric", "use_kl_in_reward"],

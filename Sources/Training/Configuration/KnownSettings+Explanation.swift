@@ -40,7 +40,8 @@ extension KnownSettings {
         case .works:
             lines.append("  \(key.help)")
             lines.append("  type     \(key.shortType)")
-            lines.append("  default  \(key.defaultValue?.flow ?? "none: it must be given")")
+            let value = key.derivation ?? key.defaultValue?.flow ?? "none: it must be given"
+            lines.append("  default  \(value)")
             let isGiven = key.value?.isMissingMark != true
             let origin = key.origin == .byDefault ? "" : "  (\(key.origin))"
             lines.append("  value    \(isGiven ? (key.value?.flow ?? "null") : "none")\(origin)")

@@ -32,14 +32,17 @@ package struct LoRASettings: Sendable {
         adapterPath = try reader.optionalPath(
             "lora_adapter_path", "Folder of a PEFT adapter to go on from.")
         let inherited = reader.isGiven("lora_rank") ? nil : other
-        let rank = try reader.optionalInt(
+        let actors = "as actor_rollout_ref.model.lora_rank"
+        let rank = try reader.derived(other == nil ? nil : actors).optionalInt(
             "lora_rank", default: adapterPath == nil ? other?.rank ?? 0 : nil,
             in: .between(0, 4096),
             "Rank of the LoRA adapter; 0 trains the whole model, null is the rank of"
                 + " lora_adapter_path."
                 + (other == nil ? "" : " The actor's rank and alpha unless set."))
         self.rank = adapterPath == nil ? rank ?? 0 : rank
-        alpha = try reader.double(
+        let alphas =
+            inherited == nil ? reader : reader.derived("as actor_rollout_ref.model.lora_alpha")
+        alpha = try alphas.double(
             "lora_alpha", default: inherited?.alpha ?? defaultAlpha, in: .above(0),
             "The adapter's output is scaled by alpha / rank.")
         targets =
@@ -71,9 +74,9 @@ package struct LoRASettings: Sendable {
                 "rank 0 is no adapter, so set \(reader.fullKey("lora_rank")) to the adapter's rank or"
                     + " leave \(key) out")
         }
-        for key in ["lora_alpha", "target_modules", "exclude_modules"] where reader.isGiven(key) {
-            reader.unused(key, because: "lora_rank is 0, so the whole model is trained")
-        }
+        reader.unusedIfSet(
+            ["lora_alpha", "target_modules", "exclude_modules"],
+            because: "lora_rank is 0, so the whole model is trained")
     }
 
     /// An adapter to go on from keeps the shape that it has.

@@ -33,28 +33,35 @@ package enum MicroBatchSettings: Sendable, Equatable {
     ///
     /// verl refuses a run that sets none; here a budget of tokens is the default.
     init(
-        _ reader: SettingsReader, _ keys: Keys, inherited: MicroBatchSettings = .tokens(16384)
+        _ reader: SettingsReader, _ keys: Keys, inherited: MicroBatchSettings? = nil
     ) throws(SettingsError) {
+        let ofActor = "as actor_rollout_ref.actor."
+        let names = Keys.update
         var inheritedSize: Int?
         var inheritedTokens = 16384
         switch inherited {
         case .samples(let size): inheritedSize = size
         case .tokens(let budget): inheritedTokens = budget
+        case nil: break
         }
         let earlierSize = try Self.earlierSize(keys, reader)
-        let size = try reader.optionalInt(
+        let inherits = inherited != nil
+        let size = try reader.derived(inherits ? ofActor + names.size : nil).optionalInt(
             keys.size,
             default: reader.isGiven(keys.dynamic) ? earlierSize : earlierSize ?? inheritedSize,
             in: .atLeast(1), "Samples that are computed at once; null to go by tokens.")
-        let dynamic = try reader.bool(
+        let dynamic = try reader.derived("true unless \(keys.size) is set").bool(
             keys.dynamic, default: size == nil,
             "Compute as many samples at once as fit the budget of tokens.")
-        let tokens = try reader.int(
+        let budgets = inherits ? reader.derived(ofActor + names.tokens) : reader
+        let tokens = try budgets.int(
             keys.tokens, default: inheritedTokens, in: .atLeast(1),
             "Budget of tokens that are computed at once.")
+        // verl, too, lets this key decide where both ways are given.
         if dynamic {
             for key in [keys.size, keys.earlierSize].compactMap(\.self) where !reader.isEmpty(key) {
-                Self.noteUnused(key, as: keys.dynamic, "true", reader)
+                guard reader.isGiven(key) else { continue }
+                reader.unused(key, because: "'\(reader.fullKey(keys.dynamic))' is true")
             }
             self = .tokens(tokens)
             return
@@ -68,7 +75,8 @@ package enum MicroBatchSettings: Sendable, Equatable {
         if let earlierSize, earlierSize != size, let key = keys.earlierSize {
             throw reader.conflict([key, keys.size], "both mean the same, so keep the second")
         }
-        Self.noteUnused(keys.tokens, as: keys.dynamic, "false", reader)
+        reader.unusedIfSet(
+            [keys.tokens], because: "'\(reader.fullKey(keys.dynamic))' is false")
         self = .samples(size)
     }
 
@@ -78,13 +86,5 @@ package enum MicroBatchSettings: Sendable, Equatable {
     {
         guard let key = keys.earlierSize else { return nil }
         return try reader.optionalInt(key, in: .atLeast(1), "An earlier name of \(keys.size).")
-    }
-
-    /// verl, too, lets `use_dynamic_bsz` decide where both ways are given.
-    private static func noteUnused(
-        _ key: String, as other: String, _ value: String, _ reader: SettingsReader
-    ) {
-        guard reader.isGiven(key) else { return }
-        reader.unused(key, because: "'\(reader.fullKey(other))' is \(value)")
     }
 }

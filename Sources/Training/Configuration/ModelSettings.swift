@@ -39,7 +39,7 @@ package struct ModelSettings: Sendable {
         guard let earlierName,
             let earlier = try reader.optionalPath(earlierName, "An earlier name of path.")
         else { return try reader.requiredPath("path", help) }
-        let path = try reader.path("path", default: earlier, help)
+        let path = try reader.derived().path("path", default: earlier, help)
         guard path == earlier else {
             throw reader.conflict(["path", earlierName], "both name the model, so keep one")
         }

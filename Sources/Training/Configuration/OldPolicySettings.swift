@@ -69,13 +69,27 @@ package struct OldPolicySettings: Sendable {
             "rollout_is_threshold", default: 2, in: .above(0), "The largest such weight.")
         let normalizes = try reader.bool(
             "rollout_is_batch_normalize", default: false, "Divide these weights by their mean.")
+        if weighting == nil {
+            reader.unusedIfSet(
+                ["rollout_is_threshold", "rollout_is_batch_normalize"],
+                because: "rollout_is is null, so nothing is weighed")
+        }
         let rejections = try reader.optionalString(
             "rollout_rs",
             "Rules, parted by commas, that a token or sequence must pass to be learned from, such"
                 + " as token_k1 or seq_mean_k3.")
         let thresholds = try reader.optionalString(
             "rollout_rs_threshold",
-            "One threshold for all rules or one each, parted by commas; LOWER_UPPER for k1.")
+            "One threshold for all rules of rollout_rs, which need it, or one each, parted by"
+                + " commas; LOWER_UPPER for k1.")
+        if rejections == nil {
+            reader.unusedIfSet(
+                ["rollout_rs_threshold"], because: "rollout_rs is null, so nothing is rejected")
+        } else if thresholds == nil {
+            throw reader.conflict(
+                ["rollout_rs", "rollout_rs_threshold"],
+                "a rule needs a threshold, so set the second, such as 2.0 or 0.5_2.0")
+        }
         do throws(ObjectiveError) {
             return try RolloutCorrectionSettings(
                 weighting: weighting, weightThreshold: threshold, normalizesWeights: normalizes,

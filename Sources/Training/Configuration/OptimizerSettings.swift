@@ -16,9 +16,10 @@ package struct OptimizerSettings: Sendable {
     package let gradientClip: Double
     /// What the learning rate does after the warm-up.
     package let schedule: ScheduleShape
-    /// Updates until the highest rate is reached, when given as a number.
+    /// Steps (in supervised fine-tuning, updates) until the highest rate is reached, when given as a
+    /// number.
     package let warmupSteps: Int?
-    /// The same as a share of all updates.
+    /// The same as a share of all.
     package let warmupRatio: Double
     /// The lowest rate as a share of the highest.
     package let minimumRatio: Double
@@ -32,7 +33,7 @@ package struct OptimizerSettings: Sendable {
         case cosine
     }
 
-    /// Updates of the warm-up in a run of so many updates, as verl counts them.
+    /// Steps of the warm-up in a run of so many steps, as verl counts them.
     package func warmupSteps(totalSteps: Int) -> Int {
         warmupSteps ?? Int(warmupRatio * Double(totalSteps))
     }
@@ -45,6 +46,8 @@ package struct OptimizerSettings: Sendable {
         var schedule = ScheduleShape.constant
         var warmupRatio = 0.0
         var gradientClip = 1.0
+        /// What the learning rate changes with: a step of RL may have several updates.
+        var unit = "Steps of the run"
     }
 
     /// Reads `optim.*`.
@@ -64,17 +67,20 @@ package struct OptimizerSettings: Sendable {
         beta2 = betas[1]
         epsilon = try reader.double(
             "eps", default: 1e-8, in: .between(1e-30, 1), "Added to AdamW's divisor.")
-        gradientClip = try reader.double(
+        gradientClip = try reader.derived().double(
             "clip_grad", default: defaults.gradientClip, in: .above(0),
             "Gradients of a larger global norm are scaled down to this one.")
         schedule = try reader.schedule(default: defaults.schedule)
         let steps = try reader.int(
             "lr_warmup_steps", default: -1, in: .atLeast(0).or(-1),
-            "Updates of the warm-up; -1 to go by lr_warmup_steps_ratio.")
+            "\(defaults.unit) over which the rate rises from 0; -1 to go by lr_warmup_steps_ratio.")
         warmupSteps = steps == -1 ? nil : steps
-        warmupRatio = try reader.double(
+        warmupRatio = try reader.derived().double(
             "lr_warmup_steps_ratio", default: defaults.warmupRatio, in: .between(0, 1),
-            "Updates of the warm-up as a share of all.")
+            "\(defaults.unit) over which the rate rises, as a share of all.")
+        if warmupSteps != nil {
+            reader.unusedIfSet(["lr_warmup_steps_ratio"], because: "lr_warmup_steps is given")
+        }
         minimumRatio =
             try reader.optionalDouble(
                 "min_lr_ratio", default: 0, in: .between(0, 1),
@@ -112,7 +118,7 @@ extension SettingsReader {
                     [earlier, "lr_scheduler_type"], "both mean the schedule, so keep one")
             }
         }
-        return try choice(
+        return try derived().choice(
             "lr_scheduler_type", default: fallback, "The learning rate after the warm-up.")
     }
 }

@@ -38,6 +38,7 @@ extension PolicyLossSettings {
             "kl_loss_type", default: "low_var_kl", of: KLEstimator.names,
             "How the KL is estimated from single tokens.")
         let constants = try Self.constants(reader)
+        Self.noteUnused(reader, mode: mode, aggregation: aggregation, useKL: useKL)
         do throws(ObjectiveError) {
             try self.init(
                 mode: mode == Self.bypassName ? .vanilla : PolicyLossMode(named: mode),
@@ -70,6 +71,30 @@ extension PolicyLossSettings {
                 "clip_ratio", because: "clip_ratio_low and clip_ratio_high are both set")
         }
         return (low ?? both, high ?? both)
+    }
+
+    /// Says which keys belong to another loss, another aggregation or a KL that is off.
+    private static func noteUnused(
+        _ reader: SettingsReader, mode: String, aggregation: LossAggregation, useKL: Bool
+    ) {
+        if aggregation != .sequenceMeanTokenSumNorm {
+            reader.unusedIfSet(
+                ["loss_scale_factor"], because: "loss_agg_mode is \(aggregation.rawValue)")
+        }
+        if !useKL {
+            reader.unusedIfSet(["kl_loss_coef", "kl_loss_type"], because: "use_kl_loss is false")
+        }
+        let keysOfLosses = [
+            "sapo": ["tau_pos", "tau_neg"],
+            "clip_cov": ["clip_cov_ratio", "clip_cov_lb", "clip_cov_ub"].map {
+                "policy_loss.\($0)"
+            },
+            "kl_cov": ["policy_loss.kl_cov_ratio", "policy_loss.ppo_kl_coef"],
+            "dro": ["policy_loss.dro_beta"],
+        ]
+        for (_, keys) in keysOfLosses.sorted(by: { $0.key < $1.key }).filter({ $0.key != mode }) {
+            reader.unusedIfSet(keys, because: "policy_loss.loss_mode is \(mode)")
+        }
     }
 
     /// The constants of single losses; their ranges are checked where the losses are defined.

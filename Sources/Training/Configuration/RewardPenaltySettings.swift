@@ -26,7 +26,16 @@ package struct RewardPenaltySettings: Sendable {
             "Samples over which an adaptive coefficient changes.")
         let target = try controls.double(
             "target_kl", default: 0.1, in: .above(0), "The KL that an adaptive one keeps.")
-        guard isOn else { return nil }
+        guard isOn else {
+            reader.unusedIfSet(
+                ["kl_penalty"]
+                    + ["type", "kl_coef", "horizon", "target_kl"].map { "kl_ctrl.\($0)" },
+                because: "use_kl_in_reward is false")
+            return nil
+        }
+        if type == "fixed" {
+            controls.unusedIfSet(["horizon", "target_kl"], because: "kl_ctrl.type is fixed")
+        }
         do throws(ObjectiveError) {
             let rule = try KLController.rule(named: type, target: target, horizon: horizon)
             return RewardPenaltySettings(

@@ -76,11 +76,22 @@ package struct RewardSettings: Sendable {
         return found
     }
 
+    private static let noRewardModels = "a reward is a function; reward models are not there yet"
+
+    /// verl's keys of a reward model, each by its name: the group has keys that work beside them.
+    private static let rewardModelKeys = [
+        "enable_resource_pool", "n_gpus_per_node", "nnodes", "strategy", "model", "model_path",
+        "micro_batch_size", "micro_batch_size_per_gpu", "max_length", "use_dynamic_bsz",
+        "forward_max_token_len_per_gpu", "reward_loop_source", "reward_loop_module_path",
+        "reward_loop_class_name", "use_reward_loop", "num_workers", "profiler", "rollout",
+        "ulysses_sequence_parallel_size", "megatron",
+    ]
+
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
         for group in ["reward_model", "reward.reward_model"] {
             try reader.unsupported(
                 "\(group).enable", allowed: [false, nil],
-                because: "a reward is a function; reward models are not there yet")
+                because: noRewardModels)
         }
         for key in [
             "reward_model.sandbox_fusion.url", "reward.sandbox_fusion.url", "sandbox_fusion.url",
@@ -91,12 +102,14 @@ package struct RewardSettings: Sendable {
         reader.ignored(
             ["reward_model.launch_reward_fn_async", "reward.num_workers"],
             because: "responses are always scored while others are still decoded")
+        for group in ["reward_model", "reward.reward_model"] {
+            reader.scope(group).ignored(rewardModelKeys, because: noRewardModels)
+        }
+        for group in ["reward.reward_manager", "reward_manager"] {
+            reader.scope(group).ignored(["source", "module"], because: noRewardModels)
+        }
         reader.ignored(
-            [
-                "reward_model", "reward.reward_model", "reward.reward_manager", "reward_manager",
-            ], because: "a reward is a function; reward models are not there yet")
-        reader.ignored(
-            ["reward.sandbox_fusion", "sandbox_fusion"],
+            ["reward.sandbox_fusion", "reward_model.sandbox_fusion", "sandbox_fusion"],
             because: "no built-in reward runs code; write your own")
     }
 }

@@ -103,6 +103,10 @@ package struct RolloutSettings: Sendable {
             topP: try reader.topP(),
             responseCount: try reader.int(
                 "n", default: 1, in: .between(1, 65536), "Responses to each validation prompt."))
+        if !samples {
+            reader.unusedIfSet(
+                ["temperature", "top_k", "top_p"], because: "val_kwargs.do_sample is false")
+        }
         if samples, temperature == 0 {
             throw reader.conflict(
                 ["do_sample", "temperature"], "sampling needs a temperature above 0")
@@ -151,7 +155,13 @@ package struct RolloutSettings: Sendable {
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {
         try reader.unsupported(
             "multi_turn.enable", allowed: [false], because: "a rollout is one prompt, one response")
-        reader.ignored("multi_turn", because: "a rollout is one prompt, one response")
+        reader.scope("multi_turn").ignored(
+            [
+                "max_assistant_turns", "tool_config_path", "function_tool_path", "max_user_turns",
+                "max_parallel_calls", "max_tool_response_length", "tool_response_truncate_side",
+                "interaction_config_path", "use_inference_chat_template",
+                "tokenization_sanity_check_mode", "format", "num_repeat_rollouts",
+            ], because: "a rollout is one prompt, one response")
         try reader.unsupported(
             "logprobs_mode", allowed: ["processed_logprobs"],
             because: "log-probabilities are those under the sampled distribution")

@@ -46,7 +46,7 @@ package struct RunSettings: Sendable {
         let experiment = try reader.string(
             "experiment_name", default: kind.experiment,
             "Second part of the default folder's name.")
-        folder = try reader.path(
+        folder = try reader.derived("checkpoints/PROJECT_NAME/EXPERIMENT_NAME").path(
             "default_local_dir", default: "checkpoints/\(project)/\(experiment)",
             "The folder of the run.")
         saveInterval = try reader.stepInterval(

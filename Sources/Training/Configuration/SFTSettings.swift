@@ -52,7 +52,7 @@ package struct SFTSettings: Sendable {
             reader,
             defaults: OptimizerSettings.Defaults(
                 learningRate: 1e-5, betas: [0.9, 0.95], schedule: .cosine,
-                warmupRatio: ratio ?? 0.1))
+                warmupRatio: ratio ?? 0.1, unit: "Updates"))
         if let ratio, ratio != optimizer.warmupRatio {
             throw reader.conflict(
                 ["warmup_steps_ratio", "lr_warmup_steps_ratio"],

@@ -10,8 +10,8 @@ package struct SFTTrainerSettings: Sendable {
     /// Reads `trainer.*`, and `checkpoint.*` where verl has it since.
     init(_ reader: SettingsReader, checkpoint group: SettingsReader) throws(SettingsError) {
         run = try RunSettings(reader, .supervised)
-        let earlier = try CheckpointSettings(reader.scope("checkpoint"))
-        let present = try CheckpointSettings(group)
+        let earlier = try CheckpointSettings(reader.scope("checkpoint").derived())
+        let present = try CheckpointSettings(group.derived())
         checkpoint = reader.isGiven("checkpoint.save_contents") ? earlier : present
         if earlier != present, reader.isGiven("checkpoint.save_contents"),
             group.isGiven("save_contents")

@@ -132,7 +132,7 @@ extension TrainSettings {
             (keys[0], "prompt_length", lengths[0]), (keys[1], "response_length", lengths[1]),
         ] {
             let copy = "actor_rollout_ref.rollout.\(name)"
-            let value = try reader.int(
+            let value = try reader.derived("as \(key)").int(
                 copy, default: length, in: .atLeast(1), "The same as \(key).")
             if value != length {
                 throw reader.conflict([key, copy], "these mean the same, so leave the second out")
