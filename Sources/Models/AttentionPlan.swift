@@ -3,7 +3,7 @@ package import Tensors
 /// How the tokens of one forward pass see each other.
 package enum AttentionPlan {
     /// Whole sequences laid end to end, each from its first token: training and scoring.
-    case packed(starts: TokenIndices)
+    case packed(PackedSequences)
     /// New tokens against a cache: rollouts.
     case paged(PagedPlan, KVCache)
 }
@@ -48,14 +48,37 @@ package struct DecoderInput {
 
     /// Whole sequences laid end to end, without padding.
     package init(packing sequences: [[Int32]]) {
-        var starts: [Int32] = [0]
+        self.init(packing: sequences.map { SequenceFamily(prefix: $0, continuations: []) })
+    }
+
+    /// Families of sequences laid end to end: what each shares is there once.
+    package init(packing families: [SequenceFamily]) {
+        var tokens: [Int32] = []
         var positions: [Int32] = []
-        for sequence in sequences {
-            positions.append(contentsOf: 0..<Int32(sequence.count))
-            starts.append(Int32(positions.count))
+        var packed = PackedSequences()
+        for family in families {
+            let length = family.prefix.count
+            tokens += family.prefix
+            positions += 0..<Int32(length)
+            for continuation in family.continuations {
+                tokens += continuation
+                positions += Int32(length)..<Int32(length + continuation.count)
+            }
+            packed.append(prefix: length, continuations: family.continuations.map(\.count))
         }
-        self.init(
-            tokens: Array(sequences.joined()), positions: positions,
-            attention: .packed(starts: TokenIndices(starts)))
+        self.init(tokens: tokens, positions: positions, attention: .packed(packed))
+    }
+}
+
+/// Sequences that begin alike, as the answers to one prompt do.
+package struct SequenceFamily {
+    /// What all of them begin with, at least one token.
+    package let prefix: [Int32]
+    /// How each goes on; none for the prefix alone.
+    package let continuations: [[Int32]]
+
+    package init(prefix: [Int32], continuations: [[Int32]]) {
+        self.prefix = prefix
+        self.continuations = continuations
     }
 }

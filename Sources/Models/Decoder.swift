@@ -107,9 +107,9 @@ package struct Decoder {
     ) -> Tensor {
         let window = config.windows[index]
         switch input.attention {
-        case .packed(let starts):
+        case .packed(let packed):
             return attention(
-                q_TH, k_TK, v_TK, starts: starts, heads: config.heads, window: window, tape)
+                q_TH, k_TK, v_TK, packed: packed, heads: config.heads, window: window, tape)
         case .paged(let plan, let cache):
             precondition(tape == nil, "A rollout is not differentiated.")
             return pagedAttention(

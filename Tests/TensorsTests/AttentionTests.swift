@@ -9,13 +9,21 @@ import Testing
 
 /// Packed sequences with random queries, keys, values and gradients.
 struct AttentionCase: CustomStringConvertible, Sendable {
+    /// Rows of each sequence's own.
     let lengths: [Int]
+    /// Rows of an earlier sequence that each one goes on from.
+    let prefixes: [Range<Int>]
     let heads: Int, keyValueHeads: Int, width: Int, window: Int
     let starts: [Int32]
-    let q: [Float], k: [Float], v: [Float], dout: [Float]
+    private(set) var q: [Float], k: [Float], v: [Float], dout: [Float]
 
-    init(_ lengths: [Int], heads: Int, keyValueHeads: Int, width: Int, window: Int = 0) {
+    /// - Parameter prefixes: of each sequence; none for sequences that all stand alone.
+    init(
+        _ lengths: [Int], prefixes: [Range<Int>]? = nil, heads: Int, keyValueHeads: Int,
+        width: Int, window: Int = 0
+    ) {
         self.lengths = lengths
+        self.prefixes = prefixes ?? lengths.map { _ in 0..<0 }
         self.heads = heads
         self.keyValueHeads = keyValueHeads
         self.width = width
@@ -29,10 +37,56 @@ struct AttentionCase: CustomStringConvertible, Sendable {
         dout = random.floats(tokens * heads * width)
     }
 
+    /// The rows of a sequence, those of its prefix first.
+    func rows(of s: Int) -> [Int] { Array(prefixes[s]) + (Int(starts[s])..<Int(starts[s + 1])) }
+
+    var sequences: [ck_packed_sequence] {
+        lengths.indices.map {
+            ck_packed_sequence(
+                start: starts[$0], count: Int32(lengths[$0]),
+                prefix_start: Int32(prefixes[$0].lowerBound),
+                prefix_count: Int32(prefixes[$0].count))
+        }
+    }
+
+    /// The same sequences, each with rows of its own for all its tokens. What a prefix's rows lead
+    /// to counts in the sequence that they belong to alone.
+    var plain: AttentionCase {
+        var copy = AttentionCase(
+            lengths.indices.map { rows(of: $0).count }, heads: heads,
+            keyValueHeads: keyValueHeads, width: width, window: window)
+        copy.q = gathered(q, heads * width)
+        copy.k = gathered(k, keyValueHeads * width)
+        copy.v = gathered(v, keyValueHeads * width)
+        let columns = heads * width
+        copy.dout = []
+        for s in lengths.indices {
+            copy.dout += [Float](repeating: 0, count: prefixes[s].count * columns)
+            copy.dout += dout[Int(starts[s]) * columns..<Int(starts[s + 1]) * columns]
+        }
+        return copy
+    }
+
+    /// The rows of each sequence's tokens, one sequence after the other.
+    func gathered(_ values: [Float], _ columns: Int) -> [Float] {
+        lengths.indices.flatMap { rows(of: $0) }.flatMap {
+            values[$0 * columns..<($0 + 1) * columns]
+        }
+    }
+
+    /// What `gathered` spreads, brought back: the sum over the places that a row was taken to.
+    func summed(_ values: [Float], _ columns: Int) -> [Double] {
+        var sums = [Double](repeating: 0, count: tokens * columns)
+        for (place, row) in lengths.indices.flatMap({ rows(of: $0) }).enumerated() {
+            for i in 0..<columns { sums[row * columns + i] += Double(values[place * columns + i]) }
+        }
+        return sums
+    }
+
     var tokens: Int { lengths.reduce(0, +) }
     var scale: Float { 1 / Float(width).squareRoot() }
     var description: String {
-        "lengths \(lengths), heads \(heads)/\(keyValueHeads) of \(width), window \(window)"
+        "lengths \(lengths), prefixes \(prefixes), heads \(heads)/\(keyValueHeads) of \(width), window \(window)"
     }
 
     struct Result {
@@ -43,7 +97,8 @@ struct AttentionCase: CustomStringConvertible, Sendable {
         var out = [Float](repeating: .nan, count: q.count)
         var lse = [Float](repeating: .nan, count: tokens * heads)
         unsafe ck_attention_forward(
-            lengths.count, starts, heads, keyValueHeads, width, q, k, v, scale, window, &out, &lse)
+            lengths.count, sequences, heads, keyValueHeads, width, q, k, v, scale, window, &out,
+            &lse)
         return (out, lse)
     }
 
@@ -52,10 +107,15 @@ struct AttentionCase: CustomStringConvertible, Sendable {
         var dq = [Float](repeating: .nan, count: q.count)
         var dk = [Float](repeating: .nan, count: k.count), dv = dk
         unsafe ck_attention_backward(
-            lengths.count, starts, heads, keyValueHeads, width, dout, q, k, v, out, lse, scale,
+            lengths.count, sequences, heads, keyValueHeads, width, dout, q, k, v, out, lse, scale,
             window, &dq, &dk, &dv)
         return Result(out: out, lse: lse, dq: dq, dk: dk, dv: dv)
     }
+}
+
+/// Sequences of so many rows, end to end.
+private func whole(_ lengths: [Int]) -> [ck_packed_sequence] {
+    AttentionCase(lengths, heads: 1, keyValueHeads: 1, width: 1).sequences
 }
 
 /// The definition of attention and its derivatives, in double.
@@ -69,17 +129,18 @@ struct AttentionReference {
         dk = [Double](repeating: 0, count: c.k.count)
         dv = dk
         for s in 0..<c.lengths.count {
-            for t in Int(c.starts[s])..<Int(c.starts[s + 1]) {
-                for h in 0..<c.heads { add(c, start: Int(c.starts[s]), token: t, head: h) }
+            let rows = c.rows(of: s)
+            for place in c.prefixes[s].count..<rows.count {
+                let first = c.window > 0 ? max(0, place - c.window + 1) : 0
+                for h in 0..<c.heads { add(c, token: rows[place], seen: rows[first...place], h) }
             }
         }
     }
 
-    private mutating func add(_ c: AttentionCase, start: Int, token: Int, head: Int) {
+    private mutating func add(_ c: AttentionCase, token: Int, seen: ArraySlice<Int>, _ head: Int) {
         let D = c.width, kvHead = head / (c.heads / c.keyValueHeads)
-        let first = c.window > 0 ? max(start, token - c.window + 1) : start
         let row = (token * c.heads + head) * D
-        let keys = (first...token).map { ($0 * c.keyValueHeads + kvHead) * D }
+        let keys = seen.map { ($0 * c.keyValueHeads + kvHead) * D }
         let scores = keys.map { key in
             Double(c.scale)
                 * (0..<D).reduce(0.0) { $0 + Double(c.q[row + $1]) * Double(c.k[key + $1]) }
@@ -139,7 +200,35 @@ struct AttentionTests {
         AttentionCase([700, 10], heads: 1, keyValueHeads: 1, width: 8, window: 300),
     ]
 
-    @Test("Forward and backward match the definition for any threads", arguments: cases)
+    /// Sequences that go on from the first rows of another.
+    static let sharedCases = [
+        // From one token, by none, and from all of a sequence.
+        AttentionCase(
+            [1, 1, 0, 2], prefixes: [0..<0, 0..<1, 0..<1, 0..<1], heads: 1, keyValueHeads: 1,
+            width: 4),
+        // Blocks of keys on both sides of a prefix's end, a sequence alone, a second family.
+        AttentionCase(
+            [60, 21, 40, 33, 64, 32, 1],
+            prefixes: [0..<0, 0..<45, 0..<45, 0..<0, 154..<154, 154..<186, 154..<186],
+            heads: 14, keyValueHeads: 2, width: 64),
+        AttentionCase(
+            [70, 50, 9], prefixes: [0..<0, 0..<31, 0..<31], heads: 6, keyValueHeads: 2, width: 7),
+        AttentionCase(
+            [50, 66, 40], prefixes: [0..<0, 0..<50, 0..<50], heads: 4, keyValueHeads: 4,
+            width: 32, window: 40),
+        AttentionCase(
+            [33, 90], prefixes: [0..<0, 0..<33], heads: 5, keyValueHeads: 1, width: 16, window: 1),
+        // Several chunks of the backward in the prefix, in its sequence and behind it.
+        AttentionCase(
+            [330, 290, 20], prefixes: [0..<0, 0..<300, 0..<300], heads: 2, keyValueHeads: 1,
+            width: 8),
+        AttentionCase(
+            [300, 280], prefixes: [0..<0, 0..<290], heads: 1, keyValueHeads: 1, width: 4,
+            window: 200),
+    ]
+
+    @Test(
+        "Forward and backward match the definition for any threads", arguments: cases + sharedCases)
     func definition(testCase: AttentionCase) {
         let expected = AttentionReference(testCase)
         var seen: [UInt32: [UInt32]] = [:]
@@ -158,6 +247,28 @@ struct AttentionTests {
         }
     }
 
+    @Test(
+        "Sequences that share rows have the bits and the gradients of sequences with their own",
+        arguments: sharedCases)
+    func sharing(shared: AttentionCase) {
+        let plain = shared.plain
+        let queries = shared.heads * shared.width, keys = shared.keyValueHeads * shared.width
+        KernelConditions.forEach { conditions in
+            let found = shared.run(), expected = plain.run()
+            #expect(
+                bits(shared.gathered(found.out, queries)) == bits(expected.out), "\(conditions)")
+            #expect(
+                bits(shared.gathered(found.lse, shared.heads)) == bits(expected.lse),
+                "\(conditions)")
+            let dq = shared.summed(expected.dq, queries)
+            let dk = shared.summed(expected.dk, keys), dv = shared.summed(expected.dv, keys)
+            let size = dv.reduce(0) { max($0, abs($1)) }
+            #expect(worstError(found.dq, dq, size: size) < 1e-6, "\(conditions)")
+            #expect(worstError(found.dk, dk, size: size) < 1e-6, "\(conditions)")
+            #expect(worstError(found.dv, dv) < 1e-6, "\(conditions)")
+        }
+    }
+
     @Test("A sequence has the same bits alone and packed with others")
     func packing() {
         let packed = AttentionCase(
@@ -168,7 +279,7 @@ struct AttentionTests {
             let queries = packed.heads * packed.width, keys = packed.keyValueHeads * packed.width
             var alone = [Float](repeating: .nan, count: (end - begin) * queries)
             unsafe ck_attention_forward(
-                1, [0, Int32(end - begin)], packed.heads, packed.keyValueHeads, packed.width,
+                1, whole([end - begin]), packed.heads, packed.keyValueHeads, packed.width,
                 Array(packed.q[begin * queries..<end * queries]),
                 Array(packed.k[begin * keys..<end * keys]),
                 Array(packed.v[begin * keys..<end * keys]), packed.scale, packed.window, &alone, nil
@@ -183,7 +294,7 @@ struct AttentionTests {
         let q: [Float] = [0, 0, 0, 0, 3e4, 0, 0, 0], k: [Float] = [0, 0, 0, 0, 3e4, 0, 0, 0]
         let v: [Float] = [1, 2, 3, 4, 5, 6, 7, 8]
         var out = [Float](repeating: 0, count: 8)
-        unsafe ck_attention_forward(1, [0, 2], 1, 1, 4, q, k, v, 1, 0, &out, nil)
+        unsafe ck_attention_forward(1, whole([2]), 1, 1, 4, q, k, v, 1, 0, &out, nil)
         #expect(out == [1, 2, 3, 4, 5, 6, 7, 8])
     }
 
@@ -196,7 +307,7 @@ struct AttentionTests {
         k[width] = .nan
         var out = [Float](repeating: 0, count: 2 * tokens * width)
         unsafe ck_attention_forward(
-            2, [0, 40, 80], 1, 1, width, q, k, v, 1, 0, &out, nil)
+            2, whole([tokens, tokens]), 1, 1, width, q, k, v, 1, 0, &out, nil)
         let notNumbers = out.map(\.isNaN)
         // The first token does not see the NaN, but shares a block of keys with it.
         #expect(out[..<width] == v[..<width])
@@ -208,17 +319,19 @@ struct AttentionTests {
     func ends() {
         // Two heads of 8 have the stride of one padded head.
         for (heads, width) in [(2, 8), (1, 8), (3, 6), (1, 20), (4, 4)] {
-            let packed = AttentionCase([33, 5], heads: heads, keyValueHeads: heads, width: width)
+            let packed = AttentionCase(
+                [33, 5, 2], prefixes: [0..<0, 0..<0, 33..<37], heads: heads, keyValueHeads: heads,
+                width: width)
             let expected = packed.run()
             var out = [Float](repeating: 0, count: packed.q.count)
             var (dq, dk, dv) = (out, out, out)
             unsafe withGuardedEnd(packed.k) { k in
                 unsafe withGuardedEnd(packed.v) { v in
                     unsafe ck_attention_forward(
-                        2, packed.starts, heads, heads, width, packed.q, k, v, packed.scale, 0,
+                        3, packed.sequences, heads, heads, width, packed.q, k, v, packed.scale, 0,
                         &out, nil)
                     unsafe ck_attention_backward(
-                        2, packed.starts, heads, heads, width, packed.dout, packed.q, k, v,
+                        3, packed.sequences, heads, heads, width, packed.dout, packed.q, k, v,
                         expected.out, expected.lse, packed.scale, 0, &dq, &dk, &dv)
                 }
             }

@@ -6,8 +6,11 @@
 // Backward: a task is a chunk of query tokens of one kv head of one sequence. It goes over its
 // blocks of rows, and for each over the keys they see, once: scores and their gradient are
 // computed anew, dq is finished on the spot, and dk and dv are summed in a buffer of the chunk's
-// own over the keys the chunk sees. A second pass adds the chunks' buffers in order. Chunks depend
-// on the sequence's length alone, so the result is the same for any number of threads.
+// own over the keys the chunk sees, those of a prefix included. A second pass adds the chunks'
+// buffers in order: first the sequence's own, then those of the sequences that go on from it.
+// Chunks depend on the lengths alone, so the result is the same for any number of threads.
+//
+// Places of tokens, rows and keys are counted from a sequence's first token, prefix included.
 #include "../include/attention.h"
 
 #include <string.h>
@@ -21,7 +24,7 @@ enum { SMALLEST_CHUNK = 256, MOST_CHUNKS = 8 };
 typedef struct {
     long S, H, K, D, group, width, window;
     float scale;
-    const int32_t *starts;
+    const ck_packed_sequence *sequences;
     const float *q, *k, *v, *out, *dout, *lse;
     float *result, *lse_result, *dq, *dk, *dv;
     const ck_block_kernels *kernels;
@@ -30,6 +33,25 @@ typedef struct {
     float *partials;         // the chunks' buffers, dk [keys, width] before dv
 } attention;
 
+// Where row 0 of a sequence lies, or would lie if its prefix came directly before its own rows.
+static long origin_of(const attention *a, long s) {
+    return a->sequences[s].start - a->sequences[s].prefix_count;
+}
+
+// Tokens of a sequence, prefix included.
+static long length_of(const attention *a, long s) {
+    return a->sequences[s].prefix_count + a->sequences[s].count;
+}
+
+static ck_key_source keys_of(const attention *a, long s, long kv_head) {
+    long origin = origin_of(a, s), offset = (origin * a->K + kv_head) * a->D;
+    return (ck_key_source){.keys = a->k + offset,
+                           .values = a->v + offset,
+                           .stride = a->K * a->D,
+                           .prefix = a->sequences[s].prefix_count,
+                           .gap = (origin - a->sequences[s].prefix_start) * a->K * a->D};
+}
+
 // MARK: Query rows
 
 // A row of the queries: rows of a kv head go token by token, and head by head within.
@@ -37,9 +59,10 @@ typedef struct {
     long token, head, first_head, end_head;
 } row_place;
 
-static row_place place_of(const attention *a, long start, long kv_head, long row) {
+static row_place place_of(const attention *a, long s, long kv_head, long row) {
     long first = kv_head * a->group;
-    return (row_place){start + row / a->group, first + row % a->group, first, first + a->group};
+    return (row_place){origin_of(a, s) + row / a->group, first + row % a->group, first,
+                       first + a->group};
 }
 
 CK_INLINE void advance(row_place *place) {
@@ -52,48 +75,47 @@ CK_INLINE long place_offset(const attention *a, row_place place) {
     return (place.token * a->H + place.head) * a->D;
 }
 
-static void load_queries(const attention *a, const ck_query_rows *rows, long start, long kv_head,
+static void load_queries(const attention *a, const ck_query_rows *rows, long s, long kv_head,
                          long row) {
-    row_place place = place_of(a, start, kv_head, row);
+    row_place place = place_of(a, s, kv_head, row);
+    long origin = origin_of(a, s);
     for (long r = 0; r < rows->rows; r++, advance(&place)) {
         const float *restrict q = a->q + place_offset(a, place);
         float *restrict scaled = rows->q + r * a->D;
         for (long d = 0; d < a->D; d++) scaled[d] = q[d] * a->scale;
-        rows->positions[r] = (int32_t)(place.token - start);
+        rows->positions[r] = (int32_t)(place.token - origin);
     }
 }
 
 // MARK: Forward
 
 static long row_blocks(const attention *a, long s) {
-    return ck_divide_up((a->starts[s + 1] - a->starts[s]) * a->group, CK_ROW_BLOCK);
+    return ck_divide_up(a->sequences[s].count * a->group, CK_ROW_BLOCK);
 }
 
 static void forward_task(void *context, long task) {
     const attention *a = context;
     long s = ck_sequence_of_task(a->S, a->first_task, task), within = task - a->first_task[s];
-    long start = a->starts[s], tokens = a->starts[s + 1] - start, kv_head = within % a->K;
+    long kv_head = within % a->K, block = row_blocks(a, s) - 1 - within / a->K;
     // The last block sees the most keys and comes first, so that the threads end together.
-    long row = (row_blocks(a, s) - 1 - within / a->K) * CK_ROW_BLOCK;
-    long count = ck_min(CK_ROW_BLOCK, tokens * a->group - row);
+    long row = a->sequences[s].prefix_count * a->group + block * CK_ROW_BLOCK;
+    long count = ck_min(CK_ROW_BLOCK, length_of(a, s) * a->group - row);
     ck_query_rows rows = ck_query_rows_make(count, a->D, a->window);
-    load_queries(a, &rows, start, kv_head, row);
-    long offset = (start * a->K + kv_head) * a->D;
-    ck_key_source source = {.keys = a->k + offset, .values = a->v + offset,
-                            .stride = a->K * a->D};
+    load_queries(a, &rows, s, kv_head, row);
+    ck_key_source source = keys_of(a, s, kv_head);
     ck_attend(a->kernels, &rows, &source);
-    row_place place = place_of(a, start, kv_head, row);
+    row_place place = place_of(a, s, kv_head, row);
     for (long r = 0; r < count; r++, advance(&place)) {
         float lse = ck_query_row_finish(&rows, r, a->result + place_offset(a, place));
         if (a->lse_result != nullptr) a->lse_result[place.token * a->H + place.head] = lse;
     }
 }
 
-void ck_attention_forward(long S, const int32_t *starts, long H, long K, long D, const float *q,
-                          const float *k, const float *v, float scale, long window, float *out,
-                          float *lse) {
+void ck_attention_forward(long S, const ck_packed_sequence *sequences, long H, long K, long D,
+                          const float *q, const float *k, const float *v, float scale, long window,
+                          float *out, float *lse) {
     attention a = {.S = S, .H = H, .K = K, .D = D, .group = H / K, .window = window,
-                   .scale = scale, .starts = starts, .q = q, .k = k, .v = v, .result = out,
+                   .scale = scale, .sequences = sequences, .q = q, .k = k, .v = v, .result = out,
                    .lse_result = lse, .kernels = ck_block_kernels_in_use()};
     long *first = ck_scratch(4, (size_t)(S + 1) * sizeof(long));
     a.first_task = first;
@@ -112,19 +134,18 @@ static long chunk_tokens(long tokens) {
 
 // A chunk of query tokens and the keys it sees, in tokens of its sequence.
 typedef struct {
-    long s, kv_head, start, index, size, begin, end, first_key;
+    long s, kv_head, index, begin, end, first_key;
 } chunk;
 
 static chunk chunk_at(const attention *a, long s, long kv_head, long index) {
-    long start = a->starts[s], tokens = a->starts[s + 1] - start, size = chunk_tokens(tokens);
-    long begin = index * size;
-    return (chunk){s, kv_head, start, index, size, begin, ck_min(begin + size, tokens),
+    long size = chunk_tokens(a->sequences[s].count);
+    long begin = a->sequences[s].prefix_count + index * size;
+    return (chunk){s, kv_head, index, begin, ck_min(begin + size, length_of(a, s)),
                    ck_first_key(begin, a->window)};
 }
 
 static long chunk_count(const attention *a, long s) {
-    long tokens = a->starts[s + 1] - a->starts[s];
-    return ck_divide_up(tokens, chunk_tokens(tokens));
+    return ck_divide_up(a->sequences[s].count, chunk_tokens(a->sequences[s].count));
 }
 
 // Chunks are numbered by sequence, then from the last chunk (which sees the most keys) to the
@@ -144,13 +165,11 @@ typedef struct {
     float *dout;           // [rows, width]
     float *q;              // [rows, width], scaled
     float *values;         // [D, CK_KEY_BLOCK], transposed
-    float *keys;           // [CK_KEY_BLOCK, width]
     float *lse, *delta;    // [rows]
 } gradient_rows;
 
 static gradient_rows gradient_rows_make(long rows, long D, long width) {
-    long sizes[] = {rows * CK_KEY_BLOCK, rows * width, rows * width, CK_KEY_BLOCK * width,
-                    D * CK_KEY_BLOCK, rows, rows};
+    long sizes[] = {rows * CK_KEY_BLOCK, rows * width, rows * width, D * CK_KEY_BLOCK, rows, rows};
     float *parts[sizeof sizes / sizeof *sizes];
     long total = 0, count = sizeof sizes / sizeof *sizes;
     for (long i = 0; i < count; i++) total += ck_round_up(sizes[i], CK_LANES);
@@ -159,8 +178,8 @@ static gradient_rows gradient_rows_make(long rows, long D, long width) {
         parts[i] = next;
         next += ck_round_up(sizes[i], CK_LANES);
     }
-    return (gradient_rows){.slopes = parts[0], .dout = parts[1], .q = parts[2], .keys = parts[3],
-                           .values = parts[4], .lse = parts[5], .delta = parts[6]};
+    return (gradient_rows){.slopes = parts[0], .dout = parts[1], .q = parts[2],
+                           .values = parts[3], .lse = parts[4], .delta = parts[5]};
 }
 
 CK_INLINE void copy_padded(const float *restrict source, long D, long width,
@@ -172,7 +191,7 @@ CK_INLINE void copy_padded(const float *restrict source, long D, long width,
 static void load_gradients(const attention *a, const ck_query_rows *rows, const gradient_rows *g,
                            const chunk *c, long row) {
 #pragma clang fp reassociate(on) contract(fast)
-    row_place place = place_of(a, c->start, c->kv_head, row);
+    row_place place = place_of(a, c->s, c->kv_head, row);
     for (long r = 0; r < rows->rows; r++, advance(&place)) {
         const float *restrict dout = a->dout + place_offset(a, place);
         const float *restrict out = a->out + place_offset(a, place);
@@ -187,15 +206,15 @@ static void load_gradients(const attention *a, const ck_query_rows *rows, const 
 
 // One block of query rows against one block of `count` keys.
 static void backward_block(const attention *a, const ck_query_rows *rows, const gradient_rows *g,
-                           const chunk *c, long first_key, long count, float *dk, float *dv) {
+                           const ck_key_source *source, long first_key, long count, float *dk,
+                           float *dv) {
     const ck_block_kernels *kernels = a->kernels;
     ck_row_range seeing = ck_rows_seeing(rows->rows, rows->positions, a->window, first_key);
-    long active = seeing.end - seeing.begin, stride = a->K * a->D, width = a->width;
+    long active = seeing.end - seeing.begin, width = a->width;
     if (active == 0) return;
-    long offset = ((c->start + first_key) * a->K + c->kv_head) * a->D;
-    const float *k = a->k + offset;
-    ck_transpose_block(kernels, count, a->D, k, stride, rows->keys);
-    ck_transpose_block(kernels, count, a->D, a->v + offset, stride, g->values);
+    ck_key_block block = ck_key_block_at(source, first_key, count);
+    ck_transpose_block(kernels, &block, source->keys, a->D, rows->keys);
+    ck_transpose_block(kernels, &block, source->values, a->D, g->values);
     // scores = q . k and slopes = dout . v, then probabilities and the scores' gradient
     float *scores = rows->scores + seeing.begin * CK_KEY_BLOCK;
     float *slopes = g->slopes + seeing.begin * CK_KEY_BLOCK;
@@ -217,21 +236,13 @@ static void backward_block(const attention *a, const ck_query_rows *rows, const 
     sums.a = slopes, sums.b = q, sums.c = dk;
     kernels->multiply(&sums);
     // dq += ds . k
-    if (width != stride || width != a->D) {
-        for (long n = 0; n < count; n++) {
-            copy_padded(k + n * stride, a->D, width, g->keys + n * width);
-        }
-        k = g->keys, stride = width;
-    }
-    ck_product queries = {.rows = active, .columns = width, .depth = count, .a = slopes,
-                          .a_row = CK_KEY_BLOCK, .a_column = 1, .b = k, .ldb = stride,
-                          .c = rows->out + seeing.begin * width, .ldc = width, .accumulate = 1};
-    kernels->multiply(&queries);
+    ck_add_weighted_block(kernels, rows, seeing, g->slopes, &block, source->keys);
 }
 
 static void backward_task(void *context, long task) {
     const attention *a = context;
     chunk c = chunk_of_task(a, task);
+    ck_key_source source = keys_of(a, c.s, c.kv_head);
     long keys = c.end - c.first_key, width = a->width;
     float *dk = a->partials + a->first_float[task], *dv = dk + keys * width;
     memset(dk, 0, (size_t)(2 * keys * width) * sizeof(float));
@@ -240,17 +251,17 @@ static void backward_task(void *context, long task) {
         long count = ck_min(CK_ROW_BLOCK, last_row - row);
         ck_query_rows rows = ck_query_rows_make(count, a->D, a->window);
         gradient_rows g = gradient_rows_make(count, a->D, width);
-        load_queries(a, &rows, c.start, c.kv_head, row);
+        load_queries(a, &rows, c.s, c.kv_head, row);
         load_gradients(a, &rows, &g, &c, row);
         memset(rows.out, 0, (size_t)(count * width) * sizeof(float));
         long seen = rows.positions[count - 1] + 1;
         for (long key = ck_first_key(rows.positions[0], a->window); key < seen;
              key += CK_KEY_BLOCK) {
             long offset = (key - c.first_key) * width;
-            backward_block(a, &rows, &g, &c, key, ck_min(CK_KEY_BLOCK, seen - key), dk + offset,
-                           dv + offset);
+            backward_block(a, &rows, &g, &source, key, ck_min(CK_KEY_BLOCK, seen - key),
+                           dk + offset, dv + offset);
         }
-        row_place place = place_of(a, c.start, c.kv_head, row);
+        row_place place = place_of(a, c.s, c.kv_head, row);
         for (long r = 0; r < count; r++, advance(&place)) {
             const float *restrict sum = rows.out + r * width;
             float *restrict dq = a->dq + place_offset(a, place);
@@ -259,38 +270,51 @@ static void backward_task(void *context, long task) {
     }
 }
 
+// Adds what the chunk `other`, of the same sequence or of one that goes on from it, has summed for
+// the keys of the chunk `own` up to `end`.
+static void add_partial(const attention *a, const chunk *own, const chunk *other, long end) {
+    long task = task_of(a, other->s, other->kv_head, other->index), width = a->width;
+    const float *dk = a->partials + a->first_float[task];
+    const float *dv = dk + (other->end - other->first_key) * width;
+    for (long key = ck_max(own->begin, other->first_key); key < end; key++) {
+        long offset = ((origin_of(a, own->s) + key) * a->K + own->kv_head) * a->D;
+        long from = (key - other->first_key) * width;
+        float *restrict key_sum = a->dk + offset, *restrict value_sum = a->dv + offset;
+        for (long d = 0; d < a->D; d++) key_sum[d] += dk[from + d];
+        for (long d = 0; d < a->D; d++) value_sum[d] += dv[from + d];
+    }
+}
+
 // Adds, for the keys of one chunk, what each chunk of queries that sees them has summed.
 static void reduce_task(void *context, long task) {
     const attention *a = context;
     chunk own = chunk_of_task(a, task);
-    long count = chunk_count(a, own.s), width = a->width;
-    for (long index = own.index; index < count; index++) {
+    for (long key = own.begin; key < own.end; key++) {
+        long offset = ((origin_of(a, own.s) + key) * a->K + own.kv_head) * a->D;
+        memset(a->dk + offset, 0, (size_t)a->D * sizeof(float));
+        memset(a->dv + offset, 0, (size_t)a->D * sizeof(float));
+    }
+    for (long index = own.index; index < chunk_count(a, own.s); index++) {
         chunk other = chunk_at(a, own.s, own.kv_head, index);
-        const float *dk = a->partials + a->first_float[task_of(a, own.s, own.kv_head, index)];
-        const float *dv = dk + (other.end - other.first_key) * width;
-        for (long key = own.begin; key < own.end; key++) {
-            long offset = ((own.start + key) * a->K + own.kv_head) * a->D;
-            long from = (key - other.first_key) * width;
-            float *restrict key_sum = a->dk + offset, *restrict value_sum = a->dv + offset;
-            if (index == own.index) {
-                memcpy(key_sum, dk + from, (size_t)a->D * sizeof(float));
-                memcpy(value_sum, dv + from, (size_t)a->D * sizeof(float));
-            } else if (key >= other.first_key) {
-                for (long d = 0; d < a->D; d++) key_sum[d] += dk[from + d];
-                for (long d = 0; d < a->D; d++) value_sum[d] += dv[from + d];
-            }
+        add_partial(a, &own, &other, own.end);
+    }
+    if (a->sequences[own.s].prefix_count > 0) return;
+    for (long s = own.s + 1; s < a->S && a->sequences[s].prefix_count > 0; s++) {
+        for (long index = 0; index < chunk_count(a, s); index++) {
+            chunk other = chunk_at(a, s, own.kv_head, index);
+            add_partial(a, &own, &other, ck_min(own.end, a->sequences[s].prefix_count));
         }
     }
 }
 
-void ck_attention_backward(long S, const int32_t *starts, long H, long K, long D,
+void ck_attention_backward(long S, const ck_packed_sequence *sequences, long H, long K, long D,
                            const float *dout, const float *q, const float *k, const float *v,
                            const float *out, const float *lse, float scale, long window,
                            float *dq, float *dk, float *dv) {
     attention a = {.S = S, .H = H, .K = K, .D = D, .group = H / K,
                    .width = ck_round_up(D, CK_LANES), .window = window, .scale = scale,
-                   .starts = starts, .q = q, .k = k, .v = v, .out = out, .dout = dout, .lse = lse,
-                   .dq = dq, .dk = dk, .dv = dv, .kernels = ck_block_kernels_in_use()};
+                   .sequences = sequences, .q = q, .k = k, .v = v, .out = out, .dout = dout,
+                   .lse = lse, .dq = dq, .dk = dk, .dv = dv, .kernels = ck_block_kernels_in_use()};
     long tasks = 0;
     for (long s = 0; s < S; s++) tasks += chunk_count(&a, s) * K;
     long *first = ck_scratch(4, (size_t)(S + 1 + tasks + 1) * sizeof(long));

@@ -286,7 +286,7 @@ ck_query_rows ck_query_rows_make(long rows, long D, long window) {
     return (ck_query_rows){.rows = rows, .D = D, .width = width, .window = window,
                            .scores = parts[0], .out = parts[1], .sums = parts[2], .q = parts[3],
                            .maximum = parts[4], .positions = (int32_t *)parts[5],
-                           .keys = parts[6], .values = parts[7], .factors = parts[8]};
+                           .keys = parts[6], .padded = parts[7], .factors = parts[8]};
 }
 
 long ck_first_key(long position, long window) {
@@ -303,76 +303,86 @@ ck_row_range ck_rows_seeing(long rows, const int32_t *positions, long window, lo
     return (ck_row_range){begin, end};
 }
 
-void ck_transpose_block(const ck_block_kernels *kernels, long count, long D, const float *rows,
-                        long stride, float *out) {
-    if (count < CK_KEY_BLOCK) memset(out, 0, (size_t)(D * CK_KEY_BLOCK) * sizeof(float));
-    kernels->transpose(count, D, rows, stride, out);
-}
+// MARK: Blocks of keys
 
-// The keys first ..< first + count as pieces that lie at one stride.
-typedef struct {
-    const float *keys, *values;
-    long count;
-} key_run;
-
-static long key_runs(const ck_key_source *source, long first, long count, key_run *runs) {
-    if (source->table == nullptr) {
-        long offset = first * source->stride;
-        runs[0] = (key_run){source->keys + offset, source->values + offset, count};
-        return 1;
-    }
-    long made = 0;
+ck_key_block ck_key_block_at(const ck_key_source *source, long first, long count) {
+    ck_key_block block;
+    block.count = count;
+    block.stride = source->stride;
+    block.run_count = 0;
     while (count > 0) {
-        long within = first % source->block_size, size = source->block_size - within;
-        long offset = source->table[first / source->block_size] * source->block_stride +
-                      within * source->stride;
-        runs[made] = (key_run){source->keys + offset, source->values + offset, ck_min(size, count)};
-        first += runs[made].count;
-        count -= runs[made].count;
-        made++;
+        long offset = first * source->stride, size = count;
+        if (source->table != nullptr) {
+            long within = first % source->block_size;
+            offset = source->table[first / source->block_size] * source->block_stride +
+                     within * source->stride;
+            size = ck_min(source->block_size - within, count);
+        } else if (first < source->prefix) {
+            offset -= source->gap;
+            size = ck_min(source->prefix - first, count);
+        }
+        block.runs[block.run_count].offset = offset;
+        block.runs[block.run_count].count = size;
+        block.run_count++;
+        first += size;
+        count -= size;
     }
-    return made;
+    return block;
 }
 
-// out[begin ..< end] += probabilities . values of the keys at `column` and on.
-static void add_values(const ck_block_kernels *kernels, const ck_query_rows *rows,
-                       ck_row_range seeing, long column, const key_run *run, long stride) {
-    const float *values = run->values;
-    // Packed values of several heads are far apart and would share few lines of the cache. Those of
-    // a D that is no multiple of CK_LANES would be read beyond their end, whatever the stride.
-    if (rows->width != stride || rows->width != rows->D) {
-        for (long n = 0; n < run->count; n++) {
-            float *padded = rows->values + n * rows->width;
-            memcpy(padded, values + n * stride, (size_t)rows->D * sizeof(float));
-            for (long d = rows->D; d < rows->width; d++) padded[d] = 0;
-        }
-        values = rows->values;
-        stride = rows->width;
+void ck_transpose_block(const ck_block_kernels *kernels, const ck_key_block *block,
+                        const float *base, long D, float *out) {
+    if (block->count < CK_KEY_BLOCK) memset(out, 0, (size_t)(D * CK_KEY_BLOCK) * sizeof(float));
+    for (long i = 0; i < block->run_count; i++) {
+        long count = block->runs[i].count;
+        kernels->transpose(count, D, base + block->runs[i].offset, block->stride, out);
+        out += count;
     }
+}
+
+void ck_add_weighted_block(const ck_block_kernels *kernels, const ck_query_rows *rows,
+                           ck_row_range seeing, const float *weights, const ck_key_block *block,
+                           const float *base) {
     ck_product product = {
         .rows = seeing.end - seeing.begin,
         .columns = rows->width,
-        .depth = run->count,
-        .a = rows->scores + seeing.begin * CK_KEY_BLOCK + column,
+        .a = weights + seeing.begin * CK_KEY_BLOCK,
         .a_row = CK_KEY_BLOCK,
         .a_column = 1,
-        .b = values,
-        .ldb = stride,
         .c = rows->out + seeing.begin * rows->width,
         .ldc = rows->width,
         .accumulate = 1,
     };
-    kernels->multiply(&product);
+    for (long i = 0; i < block->run_count; i++) {
+        product.depth = block->runs[i].count;
+        product.b = base + block->runs[i].offset;
+        product.ldb = block->stride;
+        // Packed values of several heads are far apart and would share few lines of the cache.
+        // Those of a D that is no multiple of CK_LANES would be read beyond their end, whatever
+        // the stride.
+        if (rows->width != block->stride || rows->width != rows->D) {
+            for (long n = 0; n < product.depth; n++) {
+                float *padded = rows->padded + n * rows->width;
+                memcpy(padded, product.b + n * block->stride, (size_t)rows->D * sizeof(float));
+                for (long d = rows->D; d < rows->width; d++) padded[d] = 0;
+            }
+            product.b = rows->padded;
+            product.ldb = rows->width;
+        }
+        kernels->multiply(&product);
+        product.a += product.depth;
+    }
 }
 
 // A cache's blocks lie anywhere: asks for the next ones while this one is worked on.
 static void prefetch(const ck_key_source *source, long first, long count) {
-    key_run runs[CK_KEY_BLOCK];
-    long run_count = key_runs(source, first, count, runs);
-    for (long i = 0; i < run_count; i++) {
-        for (long at = 0; at < runs[i].count * source->stride; at += CK_LANES) {
-            __builtin_prefetch(runs[i].keys + at, 0, 2);
-            __builtin_prefetch(runs[i].values + at, 0, 2);
+    ck_key_block block = ck_key_block_at(source, first, count);
+    for (long i = 0; i < block.run_count; i++) {
+        const float *keys = source->keys + block.runs[i].offset;
+        const float *values = source->values + block.runs[i].offset;
+        for (long at = 0; at < block.runs[i].count * source->stride; at += CK_LANES) {
+            __builtin_prefetch(keys + at, 0, 2);
+            __builtin_prefetch(values + at, 0, 2);
         }
     }
 }
@@ -381,16 +391,8 @@ static void attend_block(const ck_block_kernels *kernels, const ck_query_rows *r
                          const ck_key_source *source, long first_key, long count) {
     ck_row_range seeing = ck_rows_seeing(rows->rows, rows->positions, rows->window, first_key);
     if (seeing.begin == seeing.end) return;
-    key_run runs[CK_KEY_BLOCK];
-    long run_count = key_runs(source, first_key, count, runs), column = 0;
-    if (count < CK_KEY_BLOCK) {
-        memset(rows->keys, 0, (size_t)(rows->D * CK_KEY_BLOCK) * sizeof(float));
-    }
-    for (long i = 0; i < run_count; i++) {
-        kernels->transpose(runs[i].count, rows->D, runs[i].keys, source->stride,
-                           rows->keys + column);
-        column += runs[i].count;
-    }
+    ck_key_block block = ck_key_block_at(source, first_key, count);
+    ck_transpose_block(kernels, &block, source->keys, rows->D, rows->keys);
     ck_product scores = {
         .rows = seeing.end - seeing.begin,
         .columns = ck_round_up(count, CK_LANES), // the softmax masks the rest
@@ -405,11 +407,7 @@ static void attend_block(const ck_block_kernels *kernels, const ck_query_rows *r
     };
     kernels->multiply(&scores);
     kernels->softmax(rows, seeing.begin, seeing.end, first_key);
-    column = 0;
-    for (long i = 0; i < run_count; i++) {
-        add_values(kernels, rows, seeing, column, &runs[i], source->stride);
-        column += runs[i].count;
-    }
+    ck_add_weighted_block(kernels, rows, seeing, rows->scores, &block, source->values);
 }
 
 void ck_attend(const ck_block_kernels *kernels, const ck_query_rows *rows,

@@ -44,7 +44,7 @@ typedef struct ck_query_rows {
     float *sums;           // [rows, CK_LANES]
     int32_t *positions;    // [rows], in the sequence; ascending
     float *keys;           // [D, CK_KEY_BLOCK], the transposed keys of the current block
-    float *values;         // [CK_KEY_BLOCK, width], those of the current block, padded
+    float *padded;         // [CK_KEY_BLOCK, width], a run of keys or values
 } ck_query_rows;
 
 // Gradient of the scores of a block: scores become probabilities p = exp(score - lse), slopes
@@ -69,13 +69,26 @@ typedef struct ck_block_kernels {
 const ck_block_kernels *ck_block_kernels_in_use(void);
 
 // Where the keys and values of one kv head of one sequence lie: at a stride (packed), or in the
-// blocks that a table names (paged).
+// blocks that a table names (paged). The first `prefix` keys of a packed sequence may be those of
+// an earlier one, `gap` numbers before the place where they would lie otherwise.
 typedef struct ck_key_source {
-    const float *keys, *values;
+    const float *keys, *values; // of the sequence's first token
     long stride;
+    long prefix, gap;
     const int32_t *table; // null: packed
     long block_size, block_stride;
 } ck_key_source;
+
+// One block of keys as runs that each lie at one stride: offsets from a source's keys and values.
+typedef struct ck_key_block {
+    long count, stride, run_count;
+    struct {
+        long offset, count;
+    } runs[CK_KEY_BLOCK];
+} ck_key_block;
+
+// The keys first ..< first + count, at most CK_KEY_BLOCK.
+ck_key_block ck_key_block_at(const ck_key_source *source, long first, long count);
 
 // Takes the scratch of the calling thread (slot 5) for `rows` query rows.
 ck_query_rows ck_query_rows_make(long rows, long D, long window);
@@ -97,10 +110,15 @@ ck_row_range ck_rows_seeing(long rows, const int32_t *positions, long window, lo
 // The first key block that a row at `position` sees.
 long ck_first_key(long position, long window);
 
-// Transposes the keys (or values) first_key ..< first_key + count to out [D, CK_KEY_BLOCK], 0 in
-// the columns from count on.
-void ck_transpose_block(const ck_block_kernels *kernels, long count, long D, const float *rows,
-                        long stride, float *out);
+// Transposes the block's rows at `base`, a source's keys or values, to out [D, CK_KEY_BLOCK], 0 in
+// the columns from the block's count on.
+void ck_transpose_block(const ck_block_kernels *kernels, const ck_key_block *block,
+                        const float *base, long D, float *out);
+
+// rows->out of the rows `seeing` += weights [rows, CK_KEY_BLOCK] . the block's rows at `base`.
+void ck_add_weighted_block(const ck_block_kernels *kernels, const ck_query_rows *rows,
+                           ck_row_range seeing, const float *weights, const ck_key_block *block,
+                           const float *base);
 
 // The sequence whose tasks, first[s] ..< first[s + 1], contain `task`.
 long ck_sequence_of_task(long S, const long *first, long task);

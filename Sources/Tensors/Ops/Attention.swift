@@ -21,32 +21,35 @@ package struct HeadLayout: Sendable, Equatable {
 /// Causal grouped-query attention over sequences that lie end to end, never holding a matrix of
 /// scores (FlashAttention-2, arXiv 2307.08691).
 ///
+/// A row has the same bits whether its sequence begins with rows of another or has its own for all
+/// tokens; the gradients of shared keys and values are the sums over the sequences that see them.
+///
 /// - Parameters:
 ///   - q: `[T, H * D]`, turned by the rotary embedding.
 ///   - k: `[T, K * D]`, likewise.
 ///   - v: `[T, K * D]`.
-///   - starts: `[S + 1]`; sequence s owns the tokens `starts[s] ..< starts[s + 1]`.
+///   - packed: which of the T rows make up which sequence.
 ///   - window: how many tokens back a token sees, itself included; 0 means all.
 /// - Returns: `[T, H * D]`.
 package func attention(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, starts: TokenIndices, heads: HeadLayout, window: Int,
-    _ tape: Tape?
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, packed: PackedSequences, heads: HeadLayout,
+    window: Int, _ tape: Tape?
 ) -> Tensor {
     let (H, K, D) = (heads.queryHeads, heads.keyValueHeads, heads.dimension)
-    let (S, T) = (starts.count - 1, q.rows)
+    let (S, T, sequences) = (packed.sequences.count, q.rows, packed.sequences)
     precondition(q.columns == H * D && k.columns == K * D && v.columns == K * D)
-    precondition(k.rows == T && v.rows == T && Int(starts[S]) == T)
+    precondition(k.rows == T && v.rows == T && packed.rowCount == T)
     var out = Tensor(uninitialized: [T, H * D])
     let trains = q.node != nil || k.node != nil || v.node != nil
     guard let tape, trains else {
         unsafe ck_attention_forward(
-            S, starts.pointer, H, K, D, q.floats, k.floats, v.floats, heads.scale, window,
+            S, sequences, H, K, D, q.floats, k.floats, v.floats, heads.scale, window,
             out.floats, nil)
         return out
     }
     let lse = Tensor(uninitialized: [T, H])
     unsafe ck_attention_forward(
-        S, starts.pointer, H, K, D, q.floats, k.floats, v.floats, heads.scale, window,
+        S, sequences, H, K, D, q.floats, k.floats, v.floats, heads.scale, window,
         out.floats, lse.floats)
     let result = out
     tape.record(&out) { dout in
@@ -54,7 +57,7 @@ package func attention(
         let dk = Tensor(uninitialized: k.shape)
         let dv = Tensor(uninitialized: v.shape)
         unsafe ck_attention_backward(
-            S, starts.pointer, H, K, D, dout.floats, q.floats, k.floats, v.floats,
+            S, sequences, H, K, D, dout.floats, q.floats, k.floats, v.floats,
             result.floats, lse.floats, heads.scale, window, dq.floats, dk.floats, dv.floats)
         q.node?.add(dq)
         k.node?.add(dk)

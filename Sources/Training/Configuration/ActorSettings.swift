@@ -68,8 +68,9 @@ package struct ActorSettings: Sendable {
             because: "the sums of squared probabilities come with the log-probabilities")
         reader.ignoredEngines()
         try reader.ignoredFSDP("fsdp_config")
+        reader.ignored(["use_remove_padding", "pad_to_length"], because: Reason.packed)
         reader.ignored(
-            ["use_remove_padding", "use_prefix_grouper", "pad_to_length"], because: Reason.packed)
+            "use_prefix_grouper", because: "a group's prompt is always computed once")
         reader.ignoredHead()
         reader.ignored("use_fused_kernels", because: Reason.fusedHead)
         reader.ignored(["load_weight", "rollout_n"], because: Reason.internals)

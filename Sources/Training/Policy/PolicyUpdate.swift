@@ -65,7 +65,7 @@ package func accumulatePolicyGradient(
     let counts = GlobalCounts(
         samples.responseLayout, paddedResponseLength: settings.paddedResponseLength)
     var result = PolicyGradient(logProbabilities: samples.map { _ in [] })
-    let pieces = settings.microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount))
+    let pieces = settings.microBatches.pieces(samples)
     for (number, piece) in pieces.enumerated() {
         try betweenMicroBatches()
         let microBatch = piece.map { samples[$0] }

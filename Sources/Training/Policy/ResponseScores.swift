@@ -20,7 +20,7 @@ package func responseScores(
     score: (PackedSamples) -> TokenLogProbabilities
 ) rethrows -> [ResponseScores] {
     var results = [ResponseScores](repeating: ResponseScores(), count: samples.count)
-    for piece in microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount)) {
+    for piece in microBatches.pieces(samples) {
         try betweenMicroBatches()
         let packed = PackedSamples(piece.map { samples[$0] })
         let scores = score(packed)

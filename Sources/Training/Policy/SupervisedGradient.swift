@@ -12,7 +12,7 @@ package func accumulateSupervisedGradient(
 ) rethrows -> Double {
     let tokens = Double(samples.reduce(0) { $0 + $1.response.count })
     var loss = 0.0
-    for piece in microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount)) {
+    for piece in microBatches.pieces(samples) {
         try betweenMicroBatches()
         let tape = Tape()
         let packed = PackedSamples(piece.map { samples[$0] })

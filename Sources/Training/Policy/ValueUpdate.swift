@@ -44,7 +44,7 @@ package func accumulateValueGradient(
     let counts = GlobalCounts(
         samples.responseLayout, paddedResponseLength: settings.paddedResponseLength)
     var result = ValueGradient()
-    for piece in settings.microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount)) {
+    for piece in settings.microBatches.pieces(samples) {
         try betweenMicroBatches()
         let microBatch = piece.map { samples[$0] }
         let packed = PackedSamples(microBatch)
@@ -71,7 +71,7 @@ package func criticValues(
     betweenMicroBatches: () throws -> Void = {}
 ) rethrows -> [[Float]] {
     var results = [[Float]](repeating: [], count: samples.count)
-    for piece in microBatches.pieces(tokenCounts: samples.map(\.computedTokenCount)) {
+    for piece in microBatches.pieces(samples) {
         try betweenMicroBatches()
         let packed = PackedSamples(piece.map { samples[$0] })
         let values = critic.values(packed, recomputes: false, nil).toArray()
