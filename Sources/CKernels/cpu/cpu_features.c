@@ -7,7 +7,8 @@
 #include "../include/parallel.h"
 #include "isa.h"
 
-static _Atomic int isa_limit = CK_ISA_AVX512;
+// Each thread has its own, so that a test that lowers it disturbs no other.
+static _Thread_local int isa_limit = CK_ISA_AVX512;
 
 ck_isa ck_isa_detected(void) {
 #if CK_HAS_X86
@@ -28,13 +29,12 @@ ck_isa ck_isa_detected(void) {
 }
 
 ck_isa ck_isa_in_use(void) {
-    int limit = atomic_load_explicit(&isa_limit, memory_order_relaxed);
     ck_isa detected = ck_isa_detected();
-    return limit < (int)detected ? (ck_isa)limit : detected;
+    return isa_limit < (int)detected ? (ck_isa)isa_limit : detected;
 }
 
 ck_isa ck_isa_limit(ck_isa isa) {
-    atomic_store_explicit(&isa_limit, (int)isa, memory_order_relaxed);
+    isa_limit = (int)isa;
     return ck_isa_in_use();
 }
 

@@ -11,6 +11,7 @@ typedef struct {
     const void *source;
     void *destination;
     ck_dtype from, to;
+    ck_isa isa; // of the thread that asks, which its workers follow
 } convert_call;
 
 CK_INLINE void store_element(void *data, ck_dtype dtype, long index, float value) {
@@ -70,7 +71,7 @@ static void convert_block(void *context, long task) {
     long start = task * CONVERT_BLOCK, n = ck_min(CONVERT_BLOCK, call->n - start);
     const char *source = (const char *)call->source + start * (long)ck_dtype_size(call->from);
     char *destination = (char *)call->destination + start * (long)ck_dtype_size(call->to);
-    switch (ck_isa_in_use()) {
+    switch (call->isa) {
 #if CK_HAS_X86
     case CK_ISA_AVX512: convert_avx512(n, source, call->from, destination, call->to); break;
     case CK_ISA_AVX2: convert_avx2(n, source, call->from, destination, call->to); break;
@@ -81,6 +82,7 @@ static void convert_block(void *context, long task) {
 
 void ck_convert(long n, const void *source, ck_dtype source_dtype, void *destination,
                 ck_dtype destination_dtype) {
-    convert_call call = {n, source, destination, source_dtype, destination_dtype};
+    convert_call call = {n, source, destination, source_dtype, destination_dtype,
+                         ck_isa_in_use()};
     ck_parallel(ck_divide_up(n, CONVERT_BLOCK), convert_block, &call);
 }

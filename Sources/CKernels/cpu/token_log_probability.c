@@ -46,6 +46,7 @@ typedef struct {
     float temperature;
     // Backward only, and null in forward.
     const float *entropies, *lse, *dlog_probabilities, *dentropies;
+    ck_isa isa; // of the thread that asks, which its workers follow
 } logits_tile;
 
 // Vocabulary columns that make a full tile for so many tokens.
@@ -150,7 +151,7 @@ CK_TARGET_AVX512 static void pass_avx512(const logits_tile *tile, long first, lo
 static void pass_task(void *context, long task) {
     const logits_tile *tile = context;
     long first = task * ROWS_A_TASK, end = ck_min(first + ROWS_A_TASK, tile->tokens);
-    switch (ck_isa_in_use()) {
+    switch (tile->isa) {
 #if CK_HAS_X86
     case CK_ISA_AVX512: pass_avx512(tile, first, end); break;
     case CK_ISA_AVX2: pass_avx2(tile, first, end); break;
@@ -182,6 +183,7 @@ static void fill_tile(logits_tile *tile, const head_chunk *head, long first, lon
     ck_linear_forward(tile->tokens, tile->width, head->D, head->hidden, head->D,
                       weight_rows(head, first), head->dtype, nullptr, CK_F32,
                       1 / tile->temperature, 0, tile->logits, tile->width);
+    tile->isa = ck_isa_in_use();
     ck_parallel(ck_divide_up(tile->tokens, ROWS_A_TASK), pass_task, tile);
 }
 
