@@ -138,8 +138,9 @@ extension CriticSettings {
             return nil
         }
         let settings = try CriticSettings(reader, model: model, actor: actor)
-        try settings.checkBatches(
-            root, responseCount: responseCount, trainBatchSize: trainBatchSize)
+        try TrainSettings.checkBatches(
+            root, group: "critic", miniBatchSize: settings.miniBatchSize, settings.microBatch,
+            responseCount: responseCount, trainBatchSize: trainBatchSize)
         let givesRank = reader.isGiven("model.lora_rank") || settings.lora.adapterPath != nil
         if model.lora.isOn, model.lora.rank == nil, !givesRank {
             throw root.conflict(
@@ -153,22 +154,6 @@ extension CriticSettings {
                     + " for that.")
         }
         return settings
-    }
-
-    private func checkBatches(
-        _ root: SettingsReader, responseCount: Int, trainBatchSize: Int
-    ) throws(SettingsError) {
-        let mini = "critic.ppo_mini_batch_size"
-        guard trainBatchSize.isMultiple(of: miniBatchSize) else {
-            throw root.conflict(
-                ["data.train_batch_size", mini], "the first must be a multiple of the second")
-        }
-        let samples = miniBatchSize * responseCount
-        if case .samples(let size) = microBatch, !samples.isMultiple(of: size) {
-            throw root.conflict(
-                [mini, "actor_rollout_ref.rollout.n", "critic.ppo_micro_batch_size_per_gpu"],
-                "a mini-batch has \(samples) samples, which must be a multiple of the last")
-        }
     }
 
     /// One line for all keys of a critic that does not run.

@@ -3,20 +3,20 @@ import Settings
 
 /// What must hold between keys of different groups.
 extension TrainSettings {
+    /// The mini- and micro-batches of an actor or critic, whose keys lie below `group`.
     static func checkBatches(
-        _ reader: SettingsReader, _ data: DataSettings, _ actor: ActorSettings,
-        _ rollout: RolloutSettings
+        _ reader: SettingsReader, group: String, miniBatchSize: Int,
+        _ microBatch: MicroBatchSettings, responseCount: Int, trainBatchSize: Int
     ) throws(SettingsError) {
-        let step = "data.train_batch_size"
-        let mini = "actor_rollout_ref.actor.ppo_mini_batch_size"
-        guard data.trainBatchSize.isMultiple(of: actor.miniBatchSize) else {
-            throw reader.conflict([step, mini], "the first must be a multiple of the second")
-        }
-        let group = "actor_rollout_ref.rollout.n"
-        let samples = actor.miniBatchSize * rollout.sampling.responseCount
-        if case .samples(let size) = actor.microBatch, !samples.isMultiple(of: size) {
+        let mini = "\(group).ppo_mini_batch_size"
+        guard trainBatchSize.isMultiple(of: miniBatchSize) else {
             throw reader.conflict(
-                [mini, group, "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu"],
+                ["data.train_batch_size", mini], "the first must be a multiple of the second")
+        }
+        let samples = miniBatchSize * responseCount
+        if case .samples(let size) = microBatch, !samples.isMultiple(of: size) {
+            throw reader.conflict(
+                [mini, "actor_rollout_ref.rollout.n", "\(group).ppo_micro_batch_size_per_gpu"],
                 "a mini-batch has \(samples) samples, which must be a multiple of the last")
         }
     }

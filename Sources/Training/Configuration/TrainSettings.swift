@@ -49,7 +49,10 @@ package struct TrainSettings: Sendable {
         try trainer.checkWarmup(reader, hasCritic: critic != nil)
         reward = try RewardSettings(reader, maxResponseLength: data.maxResponseLength)
         try Self.declareOthers(reader)
-        try Self.checkBatches(reader, data, actor, rollout)
+        try Self.checkBatches(
+            reader, group: "actor_rollout_ref.actor", miniBatchSize: actor.miniBatchSize,
+            actor.microBatch, responseCount: rollout.sampling.responseCount,
+            trainBatchSize: data.trainBatchSize)
         try Self.checkLengths(reader, data, rollout)
         try Self.checkValidation(reader, data, trainer)
         try Self.checkGroups(reader, algorithm, rollout)

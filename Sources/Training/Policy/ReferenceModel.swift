@@ -80,12 +80,6 @@ package final class ReferenceModel {
                 "\(folder) \(found): the run \(began) with actor_rollout_ref.ref.adapter=ema, so "
                     + "set it as it was.")
         }
-        guard average != nil, let adapter else { return }
-        let saved = try LoRAAdapter(directory: folder, for: base.config)
-        guard saved.modules == adapter.modules else {
-            throw TrainingError(
-                "\(folder) holds an adapter of other modules, ranks or alphas than this run's.")
-        }
-        adapter.parameters.values.copy(from: saved.parameters.values)
+        if average != nil { try adapter?.restore(from: folder, for: base.config) }
     }
 }

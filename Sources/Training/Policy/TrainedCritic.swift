@@ -138,14 +138,7 @@ package final class TrainedCritic {
     /// Takes the parameters of a critic that `save` wrote.
     package func restore(from folder: String) throws {
         guard let adapter else { return try restoreWholeModel(from: folder) }
-        let other = try LoRAAdapter(
-            directory: folder, for: decoder.config, task: .tokenClassification)
-        guard other.modules == adapter.modules else {
-            throw TrainingError(
-                "\(folder) holds a critic's adapter of other modules, ranks or alphas than this "
-                    + "run's.")
-        }
-        parameters.values.copy(from: other.parameters.values)
+        try adapter.restore(from: folder, for: decoder.config)
     }
 
     private func restoreWholeModel(from folder: String) throws {

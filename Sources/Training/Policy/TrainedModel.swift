@@ -104,24 +104,36 @@ package final class TrainedModel {
 
     /// Takes the parameters of an adapter or model that `save` wrote.
     package func restore(from folder: String) throws {
-        let saved: [Tensor]
-        let own: [Tensor]
         if let adapter {
-            let other = try LoRAAdapter(directory: folder, for: policy.decoder.config)
-            guard other.modules == adapter.modules else {
-                throw TrainingError(
-                    "\(folder) holds an adapter of other modules, ranks or alphas than this run's.")
-            }
-            (own, saved) = ([adapter.parameters.values], [other.parameters.values])
+            try adapter.restore(from: folder, for: policy.decoder.config)
         } else {
-            own = policy.decoder.weights.named.map(\.tensor)
-            saved = try Decoder(directory: folder).weights.named.map(\.tensor)
+            try restoreWholeModel(from: folder)
         }
+        publish()
+    }
+
+    private func restoreWholeModel(from folder: String) throws {
+        let own = policy.decoder.weights.named.map(\.tensor)
+        let saved = try Decoder(directory: folder).weights.named.map(\.tensor)
         guard zip(own, saved).allSatisfy({ $0.shape == $1.shape }) else {
             throw TrainingError("\(folder) holds a model of another shape than this run's.")
         }
         for (target, source) in zip(own, saved) { target.copy(from: source) }
-        publish()
+    }
+}
+
+extension LoRAAdapter {
+    /// Takes the parameters of an adapter of the same modules, ranks and alphas.
+    ///
+    /// - Parameter model: what both are made for.
+    func restore(from folder: String, for model: DecoderConfig) throws {
+        let saved = try LoRAAdapter(directory: folder, for: model, task: config.task)
+        guard saved.modules == modules else {
+            let what = config.task == .tokenClassification ? "a critic's adapter" : "an adapter"
+            throw TrainingError(
+                "\(folder) holds \(what) of other modules, ranks or alphas than this run's.")
+        }
+        parameters.values.copy(from: saved.parameters.values)
     }
 }
 

@@ -70,16 +70,10 @@ package func criticValues(
     of samples: [PolicySample], _ critic: TrainedCritic, _ microBatches: MicroBatchSettings,
     betweenMicroBatches: () throws -> Void = {}
 ) rethrows -> [[Float]] {
-    var results = [[Float]](repeating: [], count: samples.count)
-    for piece in microBatches.pieces(samples) {
-        try betweenMicroBatches()
-        let packed = PackedSamples(piece.map { samples[$0] })
-        let values = critic.values(packed, recomputes: false, nil).toArray()
-        for (place, index) in piece.enumerated() {
-            results[index] = packed.layout.tokens(of: place).map {
-                packed.layout.isUnmasked($0) ? values[$0] : 0
-            }
-        }
+    try forEachSample(
+        samples, microBatches, betweenMicroBatches: betweenMicroBatches,
+        compute: { critic.values($0, recomputes: false, nil).toArray() }
+    ) { values, layout, tokens in
+        tokens.map { layout.isUnmasked($0) ? values[$0] : 0 }
     }
-    return results
 }
