@@ -99,6 +99,24 @@ struct SamplingTests {
         #expect(sample([0, -200], [settings(0x1.fffffep-1)], width: 2)[0].token == 0)
     }
 
+    @Test("The ends are found where most of a long row weighs nothing")
+    func lightEnds() {
+        // Steps of 512: nothing at all, weights that vanish beside the middle's, the middle, and
+        // again weights that vanish.
+        var logits = [Float](repeating: -.infinity, count: 2048)
+        for id in 512..<1024 { logits[id] = -150 }
+        logits[1300] = 3
+        logits[1400] = 3
+        for id in 1536..<2048 { logits[id] = -150 }
+        for (uniform, token) in [(0, 1300), (0.4999, 1300), (0.5001, 1400), (0x1.fffffep-1, 1400)]
+            as [(Float, Int32)]
+        {
+            let choice = sample(logits, [settings(uniform)], width: 2048)[0]
+            #expect(choice.token == token)
+            #expect(abs(choice.logProbability - logf(0.5)) < 1e-6)
+        }
+    }
+
     @Test("Temperature 0 takes the first of the most probable and its plain log-probability")
     func greedy() {
         let logits: [Float] = [1, 3, -2, 3, 0]

@@ -12,7 +12,7 @@ private struct Head {
     let T: Int, V: Int, D: Int
     let hidden: [Float]
     let weight: StoredWeight
-    let targets: [Int32]
+    var targets: [Int32]
     let temperature: Float
 
     init(T: Int, V: Int, D: Int, scale: Float, dtype: ck_dtype, temperature: Float) {
@@ -111,6 +111,30 @@ struct TokenLogProbabilityTests {
             let all = bits(together.flatMap { $0 })
             #expect(seen[conditions.isa.rawValue, default: all] == all, "\(conditions)")
             seen[conditions.isa.rawValue] = all
+        }
+    }
+
+    @Test(
+        "The sampler gives the log-probability that the fused head gives, to the last bit",
+        arguments: [(30, 5003), (2, 512), (19, 1)], [Float(1), 0.7])
+    func sampler(shape: (Int, Int), temperature: Float) {
+        var head = Head(
+            T: shape.0, V: shape.1, D: 400, scale: 0.1, dtype: CK_BF16, temperature: temperature)
+        var random = RandomNumbers(seed: 9)
+        let settings = (0..<head.T).map { _ in
+            ck_sampling(temperature: temperature, top_k: 0, top_p: 1, uniform: random.uniform())
+        }
+        KernelConditions.forEach { conditions in
+            var logits = [Float](repeating: 0, count: head.T * head.V)
+            unsafe ck_linear_forward(
+                head.T, head.V, head.D, head.hidden, head.D, head.weight.bytes, head.weight.dtype,
+                nil, CK_F32, 1, 0, &logits, head.V)
+            var tokens = [Int32](repeating: -1, count: head.T)
+            var sampled = [Float](repeating: .nan, count: head.T)
+            unsafe ck_sample(
+                head.T, head.V, logits, head.V, settings, &tokens, &sampled)
+            head.targets = tokens
+            #expect(bits(head.forward()[0]) == bits(sampled), "\(conditions)")
         }
     }
 

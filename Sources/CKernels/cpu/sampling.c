@@ -1,8 +1,11 @@
-// Choosing the next token. A task is one row, which takes these passes over the vocabulary:
+// Choosing the next token. A task is one row. From the whole distribution it is chosen in one pass
+// over the vocabulary, the running softmax that the fused head of training takes as well
+// (softmax_state.h), so that the token's log-probability has the bits that training computes.
+// Where top-k or top-p cut the distribution, the passes are these:
 //   1. the largest logit m; a NaN or +infinity ends it here
 //   2. weights exp((logit - m) / temperature) and their mass
-//   3. for top-k or top-p only: candidates, the logits above a limit that is lowered until they
-//      must contain all that is kept; a quickselect on them finds the last one that is kept
+//   3. candidates, the logits above a limit that is lowered until they must contain all that is
+//      kept; a quickselect on them finds the last one that is kept
 //   4. the mass of the kept by blocks of ids, and a walk through the block that `uniform` falls in
 // The vocabulary is never sorted. Masses are in double; the inverse of the cumulative distribution
 // runs in the order of ids. A larger logit comes first and among equals the lower id.
@@ -10,6 +13,7 @@
 
 #include <math.h>
 
+#include "softmax_state.h"
 #include "task.h"
 #include "vector_math.h"
 
@@ -23,6 +27,7 @@ typedef struct {
     const ck_sampling *settings;
     int32_t *tokens;
     float *log_probabilities;
+    ck_softmax_update *update;
 } sampling;
 
 typedef struct {
@@ -91,6 +96,10 @@ CK_INLINE double kept_mass(long begin, long end, const float *restrict logits,
 }
 
 // MARK: Top-k and top-p
+
+static bool cuts_by_count(const ck_sampling *settings, long V) {
+    return settings->top_k > 0 && settings->top_k < V;
+}
 
 static bool comes_before(candidate a, candidate b) {
     return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
@@ -166,8 +175,7 @@ CK_INLINE long collect(long V, const float *logits, const float *weights, float 
 
 CK_INLINE bound last_kept(long V, const float *logits, const float *weights, float m, double total,
                           const ck_sampling *settings) {
-    bool by_count = settings->top_k > 0 && settings->top_k < V, by_mass = settings->top_p < 1;
-    if (!by_count && !by_mass) return (bound){-INFINITY, -1};
+    bool by_count = cuts_by_count(settings, V), by_mass = settings->top_p < 1;
     candidate *candidates = ck_scratch(6, (size_t)(V + 1) * sizeof(candidate));
     long count = by_count ? settings->top_k : V + 1;
     double mass = by_count ? INFINITY : (double)settings->top_p * total;
@@ -221,34 +229,99 @@ CK_INLINE int32_t pick(long V, const float *logits, const float *weights, bound 
     return chosen;
 }
 
-CK_INLINE void sample_row(void *context, long row) {
-    const sampling *s = context;
+// From the kept of a distribution that is cut, all of a row that is.
+CK_INLINE void sample_cut(const sampling *s, long row) {
     const float *logits = s->logits + row * s->ldl;
     const ck_sampling *settings = s->settings + row;
-    s->tokens[row] = -1;
-    s->log_probabilities[row] = NAN;
-    float m = largest(s->V, logits);
+    float m = largest(s->V, logits), temperature = settings->temperature;
     if (!(m > -INFINITY && m < INFINITY)) return;
     float *weights = ck_scratch(5, (size_t)s->V * sizeof(float));
-    bool greedy = settings->temperature == 0;
-    float temperature = greedy ? 1.0f : settings->temperature;
     double mass = weigh(s->V, logits, m, temperature, weights);
-    int32_t chosen = 0;
-    if (greedy) {
-        while (logits[chosen] != m) chosen++;
-    } else {
-        bound last = last_kept(s->V, logits, weights, m, mass, settings);
-        chosen = pick(s->V, logits, weights, last, settings->uniform, &mass);
-    }
+    bound last = last_kept(s->V, logits, weights, m, mass, settings);
+    int32_t chosen = pick(s->V, logits, weights, last, settings->uniform, &mass);
     double above = ((double)logits[chosen] - (double)m) / (double)temperature;
     s->tokens[row] = chosen;
     s->log_probabilities[row] = (float)(above - log(mass));
+}
+
+// MARK: The whole distribution
+
+static int32_t most_probable(long V, const float *logits) {
+    long chosen = 0;
+    for (long i = 1; i < V; i++) chosen = logits[i] > logits[chosen] ? i : chosen;
+    return (int32_t)chosen;
+}
+
+// The first token of the step `index` at which what has `passed` before it exceeds the target; the
+// last one of any weight where none does, and -1 where all weights are 0.
+CK_INLINE int32_t pick_in_step(long V, const float *logits, float scale, float maximum, long index,
+                               double passed, double target) {
+    ck_range ids = ck_piece(index, CK_SOFTMAX_STEP, V);
+    int32_t chosen = -1;
+    for (int32_t i = (int32_t)ids.begin; i < (int32_t)ids.end; i++) {
+        float scaled = logits[i] * scale;
+        double weight = (double)ck_exp(scaled - maximum);
+        if (weight == 0) continue;
+        chosen = i;
+        passed += weight;
+        if (passed > target) break;
+    }
+    return chosen;
+}
+
+// As `pick`, by the masses of the softmax's steps.
+static int32_t walk(long V, const float *logits, float scale, float uniform,
+                    const ck_softmax_state *state, const ck_softmax_step *steps) {
+    long count = ck_divide_up(V, CK_SOFTMAX_STEP);
+    double target = (double)uniform * state->sum, passed = 0;
+    int32_t chosen = -1;
+    for (long i = 0; i < count && chosen < 0; i++) {
+        double mass = steps[i].mass * exp((double)steps[i].maximum - state->maximum);
+        if (passed + mass > target) {
+            chosen = pick_in_step(V, logits, scale, state->maximum, i, passed, target);
+        }
+        passed += mass;
+    }
+    for (long i = count - 1; i >= 0 && chosen < 0; i--) {
+        chosen = pick_in_step(V, logits, scale, state->maximum, i, 0, INFINITY);
+    }
+    return chosen;
+}
+
+static void sample_whole(const sampling *s, long row) {
+    const float *logits = s->logits + row * s->ldl;
+    const ck_sampling *settings = s->settings + row;
+    bool greedy = settings->temperature == 0;
+    float scale = greedy ? 1 : 1 / settings->temperature;
+    long count = ck_divide_up(s->V, CK_SOFTMAX_STEP);
+    ck_softmax_step *steps = ck_scratch(5, (size_t)count * sizeof(ck_softmax_step));
+    ck_softmax_state state = ck_softmax_start();
+    s->update(&state, s->V, logits, scale, steps);
+    if (!(state.sum > 0 && state.maximum < INFINITY)) return;
+    int32_t chosen = greedy ? most_probable(s->V, logits)
+                            : walk(s->V, logits, scale, settings->uniform, &state, steps);
+    s->tokens[row] = chosen;
+    s->log_probabilities[row] = ck_softmax_log_probability(&state, logits[chosen] * scale);
+}
+
+CK_INLINE void sample_row(void *context, long row) {
+    const sampling *s = context;
+    const ck_sampling *settings = s->settings + row;
+    s->tokens[row] = -1;
+    s->log_probabilities[row] = NAN;
+    bool cut = cuts_by_count(settings, s->V) || settings->top_p < 1;
+    if (cut && settings->temperature != 0) {
+        sample_cut(s, row);
+    } else {
+        sample_whole(s, row);
+    }
 }
 CK_TASK(sample_row)
 
 void ck_sample(long S, long V, const float *logits, long ldl, const ck_sampling *settings,
                int32_t *tokens, float *log_probabilities) {
     sampling s = {.S = S, .V = V, .ldl = ldl, .logits = logits, .settings = settings,
-                  .tokens = tokens, .log_probabilities = log_probabilities};
+                  .tokens = tokens, .log_probabilities = log_probabilities,
+                  .update = ck_softmax_update_in_use()};
     sample_row_run(S, &s);
 }

@@ -1,13 +1,9 @@
 // The fused head. Tokens are taken in chunks and the vocabulary in tiles; one tile of logits
 // [chunk, tile] lies in scratch at a time, computed by linear.c.
 //
-// Forward keeps for each token the running maximum m of its logits, s = sum exp(l - m),
-// w = sum exp(l - m) (l - m) and q = sum exp(l - m)^2 (online softmax, arXiv 1805.02867). At the
-// end, with no difference of large numbers:
-//   lse = m + log s        log-probability = (l_target - m) - log s        entropy = log s - w / s
-//   sum of squared probabilities = q / s^2
-// A step covers STEP logits of one row in a fixed order, and linear.c gives a row the same bits
-// for any number of rows, so a token's results do not depend on which tokens stand beside it.
+// Forward keeps the running state of each token's softmax (softmax_state.h, which the sampler
+// shares). linear.c gives a row the same bits for any number of rows, and steps are taken in a
+// fixed order, so a token's results do not depend on which tokens stand beside it.
 //
 // Backward computes a tile again and turns it, in place, into the loss's derivative by the dot
 // products, with p = exp(l - lse) = softmax and H the entropy:
@@ -21,11 +17,11 @@
 #include "../include/linear.h"
 #include "../include/parallel.h"
 #include "isa.h"
+#include "softmax_state.h"
 #include "vector_math.h"
 
 enum {
     TOKENS = 1024,          // of a chunk
-    STEP = 512,             // logits of one running update
     TILE_ELEMENTS = 1 << 19,// logits in scratch: 2 MiB
     ROWS_A_TASK = 8,
     LOGITS_SLOT = 4,
@@ -33,17 +29,18 @@ enum {
 };
 
 typedef struct {
-    double sum, weighted, squared;
-    float maximum, target;
-} running_state;
+    ck_softmax_state softmax;
+    float target; // its scaled logit
+} token_state;
 
 // One tile of logits: columns first..<first + width of the vocabulary for `tokens` tokens.
 typedef struct {
     long tokens, width, first;
     float *logits; // [tokens, width]
     const int32_t *targets;
-    running_state *states; // null in backward
-    float temperature;
+    float scale; // 1 / temperature
+    token_state *states; // null in backward
+    ck_softmax_update *update;
     // Backward only, and null in forward.
     const float *entropies, *lse, *dlog_probabilities, *dentropies;
     ck_isa isa; // of the thread that asks, which its workers follow
@@ -51,61 +48,18 @@ typedef struct {
 
 // Vocabulary columns that make a full tile for so many tokens.
 static long tile_width(long tokens) {
-    return ck_max(TILE_ELEMENTS / tokens / STEP, 1) * STEP;
+    return ck_max(TILE_ELEMENTS / tokens / CK_SOFTMAX_STEP, 1) * CK_SOFTMAX_STEP;
 }
 
 // MARK: Forward
 
-typedef float sixteen __attribute__((vector_size(64)));
-typedef float sixteen_memory __attribute__((vector_size(64), aligned(4), may_alias));
-
-// A NaN is passed over: it comes to light in the sums.
-CK_INLINE float maximum_of(long n, const float *values) {
-    sixteen lanes = (sixteen){} - INFINITY;
-    long i = 0;
-    for (; i + 16 <= n; i += 16) {
-        sixteen next = *(const sixteen_memory *)(values + i);
-        lanes = __builtin_elementwise_max(lanes, next);
-    }
-    float maximum = -INFINITY;
-    for (; i < n; i++) maximum = values[i] > maximum ? values[i] : maximum;
-    for (int lane = 0; lane < 16; lane++) maximum = lanes[lane] > maximum ? lanes[lane] : maximum;
-    return maximum;
-}
-
-CK_INLINE void update_state(running_state *state, long n, const float *logits) {
-#pragma clang fp reassociate(on)
-    float maximum = maximum_of(n, logits);
-    if (maximum < state->maximum) maximum = state->maximum;
-    if (state->sum > 0 && maximum > state->maximum) {
-        double shift = (double)state->maximum - maximum, factor = exp(shift);
-        state->weighted = factor * (state->weighted + shift * state->sum);
-        state->sum *= factor;
-        state->squared *= factor * factor;
-    }
-    float sum = 0, weighted = 0, squared = 0;
-    for (long i = 0; i < n; i++) {
-        float below = logits[i] - maximum, weight = ck_exp(below);
-        sum += weight;
-        squared += weight * weight;
-        // exp(-inf) * -inf is 0 here: such a token has no part in the entropy.
-        weighted += weight == 0 ? 0 : weight * below;
-    }
-    state->maximum = maximum;
-    state->sum += sum;
-    state->weighted += weighted;
-    state->squared += squared;
-}
-
-CK_INLINE void update_rows(const logits_tile *tile, long first, long end) {
+static void update_rows(const logits_tile *tile, long first, long end) {
     for (long t = first; t < end; t++) {
         const float *logits = tile->logits + t * tile->width;
-        running_state *state = tile->states + t;
-        for (long v = 0; v < tile->width; v += STEP) {
-            update_state(state, ck_min(STEP, tile->width - v), logits + v);
-        }
+        token_state *state = tile->states + t;
+        tile->update(&state->softmax, tile->width, logits, tile->scale, nullptr);
         long target = tile->targets[t] - tile->first;
-        if (target >= 0 && target < tile->width) state->target = logits[target];
+        if (target >= 0 && target < tile->width) state->target = logits[target] * tile->scale;
     }
 }
 
@@ -115,10 +69,10 @@ CK_INLINE void differentiate_rows(const logits_tile *tile, long first, long end)
     for (long t = first; t < end; t++) {
         float *logits = tile->logits + t * tile->width;
         float lse = tile->lse[t], entropy = tile->entropies[t];
-        float by_log_probability = tile->dlog_probabilities[t] / tile->temperature;
-        float by_entropy = tile->dentropies[t] / tile->temperature;
+        float by_log_probability = tile->dlog_probabilities[t] * tile->scale;
+        float by_entropy = tile->dentropies[t] * tile->scale;
         for (long v = 0; v < tile->width; v++) {
-            float log_p = logits[v] - lse, p = ck_exp(log_p);
+            float log_p = logits[v] * tile->scale - lse, p = ck_exp(log_p);
             float slope = by_log_probability + by_entropy * (log_p + entropy);
             logits[v] = p == 0 ? 0 : -p * slope;
         }
@@ -129,34 +83,33 @@ CK_INLINE void differentiate_rows(const logits_tile *tile, long first, long end)
 
 // MARK: By instruction set
 
-CK_INLINE void pass_over_rows(const logits_tile *tile, long first, long end) {
-    if (tile->lse == nullptr) update_rows(tile, first, end);
-    else differentiate_rows(tile, first, end);
-}
-
-static void pass_portable(const logits_tile *tile, long first, long end) {
-    pass_over_rows(tile, first, end);
+static void differentiate_portable(const logits_tile *tile, long first, long end) {
+    differentiate_rows(tile, first, end);
 }
 
 #if CK_HAS_X86
-CK_TARGET_AVX2 static void pass_avx2(const logits_tile *tile, long first, long end) {
-    pass_over_rows(tile, first, end);
+CK_TARGET_AVX2 static void differentiate_avx2(const logits_tile *tile, long first, long end) {
+    differentiate_rows(tile, first, end);
 }
 
-CK_TARGET_AVX512 static void pass_avx512(const logits_tile *tile, long first, long end) {
-    pass_over_rows(tile, first, end);
+CK_TARGET_AVX512 static void differentiate_avx512(const logits_tile *tile, long first, long end) {
+    differentiate_rows(tile, first, end);
 }
 #endif
 
 static void pass_task(void *context, long task) {
     const logits_tile *tile = context;
     long first = task * ROWS_A_TASK, end = ck_min(first + ROWS_A_TASK, tile->tokens);
+    if (tile->states != nullptr) {
+        update_rows(tile, first, end);
+        return;
+    }
     switch (tile->isa) {
 #if CK_HAS_X86
-    case CK_ISA_AVX512: pass_avx512(tile, first, end); break;
-    case CK_ISA_AVX2: pass_avx2(tile, first, end); break;
+    case CK_ISA_AVX512: differentiate_avx512(tile, first, end); break;
+    case CK_ISA_AVX2: differentiate_avx2(tile, first, end); break;
 #endif
-    default: pass_portable(tile, first, end); break;
+    default: differentiate_portable(tile, first, end); break;
     }
 }
 
@@ -181,9 +134,10 @@ static void fill_tile(logits_tile *tile, const head_chunk *head, long first, lon
     tile->first = first;
     tile->width = ck_min(most, head->V - first);
     ck_linear_forward(tile->tokens, tile->width, head->D, head->hidden, head->D,
-                      weight_rows(head, first), head->dtype, nullptr, CK_F32,
-                      1 / tile->temperature, 0, tile->logits, tile->width);
+                      weight_rows(head, first), head->dtype, nullptr, CK_F32, 1, 0, tile->logits,
+                      tile->width);
     tile->isa = ck_isa_in_use();
+    tile->update = ck_softmax_update_in_use();
     ck_parallel(ck_divide_up(tile->tokens, ROWS_A_TASK), pass_task, tile);
 }
 
@@ -202,17 +156,18 @@ void ck_token_log_probability_forward(long T, long V, long D, const float *hidde
             .tokens = tokens,
             .logits = logits_scratch(tokens, most),
             .targets = targets + start,
-            .states = ck_scratch(STATES_SLOT, sizeof(running_state) * (size_t)tokens),
-            .temperature = temperature};
+            .states = ck_scratch(STATES_SLOT, sizeof(token_state) * (size_t)tokens),
+            .scale = 1 / temperature};
         for (long t = 0; t < tokens; t++) {
-            tile.states[t] = (running_state){.maximum = -INFINITY, .target = NAN};
+            tile.states[t] = (token_state){ck_softmax_start(), NAN};
         }
         for (long v = 0; v < V; v += most) fill_tile(&tile, &head, v, most);
         for (long t = 0; t < tokens; t++) {
-            running_state state = tile.states[t];
+            ck_softmax_state state = tile.states[t].softmax;
             double log_sum = log(state.sum);
             lse[start + t] = (float)(state.maximum + log_sum);
-            log_probabilities[start + t] = (float)((double)state.target - state.maximum - log_sum);
+            log_probabilities[start + t] =
+                ck_softmax_log_probability(&state, tile.states[t].target);
             entropies[start + t] = (float)(log_sum - state.weighted / state.sum);
             squared_probability_sums[start + t] = (float)(state.squared / (state.sum * state.sum));
         }
@@ -235,7 +190,7 @@ void ck_token_log_probability_backward(long T, long V, long D, const float *hidd
             .lse = lse + start,
             .dlog_probabilities = dlog_probabilities + start,
             .dentropies = dentropies + start,
-            .temperature = temperature};
+            .scale = 1 / temperature};
         for (long v = 0; v < V; v += most) {
             fill_tile(&tile, &head, v, most);
             ck_linear_backward_input(tokens, tile.width, D, tile.logits, tile.width,

@@ -147,9 +147,7 @@ package struct RolloutSettings: Sendable {
         reader.ignored("calculate_log_probs", because: "they are always kept")
         reader.ignored("limit_images", because: Reason.textOnly)
         reader.ignored("skip_dump_dir", because: "rollouts are never skipped")
-        reader.ignored(
-            "full_determinism",
-            because: "a run is always a function of its seeds, which trainer.seed sets")
+        reader.ignored("full_determinism", because: Reason.deterministic)
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {

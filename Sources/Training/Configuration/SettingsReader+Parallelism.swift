@@ -17,6 +17,9 @@ enum Reason {
     static let mapped =
         "a checkpoint is mapped where it lies: the page cache keeps it in memory as /dev/shm would,"
         + " and with no copy there is none to go stale"
+    static let deterministic =
+        "a run is always a function of its seed, to the last bit, whatever the number of threads and"
+        + " however samples are batched"
     static let internals = "it belongs to the inner workings of verl"
     static let profiler = "timings of each step are in metrics.jsonl"
     static let textOnly = "models here read text only"
@@ -34,9 +37,8 @@ extension SettingsReader {
                 "turbo_config", "ulysses_sequence_parallel_size",
             ], because: Reason.oneCopy)
         reader.ignored(["model_dtype", "dtype", "mixed_precision"], because: Reason.weightTypes)
-        reader.ignored(
-            ["seed", "full_determinism"],
-            because: "a run is always a function of its seeds, which trainer.seed sets")
+        reader.ignored("seed", because: "trainer.seed sets every seed of a run")
+        reader.ignored("full_determinism", because: Reason.deterministic)
         reader.ignored(["pad_to_length", "pad_to_length_bucket"], because: Reason.packed)
         reader.ignoredHead()
         try reader.refuseQuantizedTraining()
