@@ -1,13 +1,7 @@
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// Reads the files of a tokenizer, which are small enough to be read whole.
 enum TokenizerDirectory {
     /// The bytes of a file, or nil when it is missing or cannot be read.
     static func bytes(of name: String, in directory: String) -> [UInt8]? {
-        FileManager.default.contents(atPath: directory + "/" + name).map { Array($0) }
+        try? [UInt8](contentsOfFile: directory + "/" + name)
     }
 }
