@@ -19,6 +19,8 @@ package final class RolloutEngine {
     private var requestIDs: Set<UInt64> = []
     /// Whether requests came since the cache was last measured against them.
     private var hasNewRequests = false
+    /// How long the steps took so far.
+    package private(set) var times = EngineTimes()
 
     /// An engine without requests; the cache is allocated when the first ones run.
     ///
@@ -86,11 +88,13 @@ package final class RolloutEngine {
     /// - Throws: `RolloutError` when logits are not numbers; all requests are dropped then.
     package func step() throws(RolloutError) -> [Completion] {
         guard requestCount > 0 else { return [] }
+        let start = ContinuousClock.now
         let cache = fittedCache()
         let scheduled = scheduler.schedule()
         do throws(RolloutError) {
             let choices = try runner.run(
                 scheduled, of: scheduler.running, cache: cache, adapters: adapters)
+            times.add(scheduled, of: scheduler.running, since: start)
             let completions = scheduler.commit(scheduled, choices)
             for completion in completions { requestIDs.remove(completion.requestID) }
             return completions
@@ -132,7 +136,7 @@ package final class RolloutEngine {
     /// Serves `requests` to their end.
     ///
     /// - Parameters:
-    ///   - adapter: what all of them run with; none for the base model.
+    ///   - adapter: what those run with that name none; the base model when nil.
     ///   - onCompletion: called with each response when it ends, while others go on.
     /// - Returns: the responses in the order of `requests`.
     /// - Throws: `RolloutError`, or what `onCompletion` throws; no request is left under way.
@@ -147,7 +151,10 @@ package final class RolloutEngine {
         if let adapter { try register(adapter) }
         var completions: [UInt64: Completion] = [:]
         do {
-            for request in requests { try submit(request, under: adapter?.identity.name) }
+            for var request in requests {
+                request.adapter = request.adapter ?? adapter?.identity.name
+                try submit(request)
+            }
             while requestCount > 0 {
                 for completion in try step() {
                     completions[completion.requestID] = completion
@@ -159,19 +166,6 @@ package final class RolloutEngine {
             throw error
         }
         return requests.compactMap { completions[$0.id] }
-    }
-
-    private func submit(
-        _ request: RolloutRequest, under adapter: String?
-    ) throws(RolloutError) {
-        guard request.adapter == nil || request.adapter == adapter else {
-            throw RolloutError(
-                "Request \(request.id) names the adapter '\(request.adapter ?? "")', but its "
-                    + "batch runs with \(adapter.map { "'\($0)'" } ?? "the base model").")
-        }
-        var request = request
-        request.adapter = adapter
-        try submit(request)
     }
 
     /// The cache, first made larger if the requests can use more blocks than it has.

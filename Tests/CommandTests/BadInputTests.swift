@@ -157,6 +157,14 @@ struct BadInputTests {
         try refuse(generate(tinyModel()) + ["--adapter", adapter], adapter)
         try refuse(generate(tinyModel()) + ["--adapter", "/nowhere"], "/nowhere")
         try withTemporaryFolder { folder in
+            let file = "\(folder)/data.jsonl"
+            let command = ["generate", "--model", tinyModel(), "--input", file]
+            try AtomicFile.write(#"{"prompt": "a", "adapter": "/nowhere"}"#, to: file)
+            try refuse(command, "/nowhere")
+            try AtomicFile.write(#"{"prompt": "a", "adapter": 1}"#, to: file)
+            try refuse(command, "line 1", "adapter")
+        }
+        try withTemporaryFolder { folder in
             try refuse(
                 [
                     "merge", "--model", tinyModel(), "--adapter", adapter, "--output",

@@ -87,6 +87,37 @@ struct GenerateCommandTests {
         }
     }
 
+    @Test("serves rows of several adapters together as each alone")
+    func manyAdapters() throws {
+        let folders = ["qv-r4", "rslora-r16"].map {
+            OracleFixtures.path("adapters/qwen2-tiny--\($0)")
+        }
+        let command = ["generate", "--model", tinyModel(), "--max-new-tokens", "8"]
+        let prompt: JSON = [5, 9, 100, 33]
+        let together = try rows(
+            command,
+            input: [
+                ["prompt_ids": prompt, "adapter": .string(folders[0])], ["prompt_ids": prompt],
+                ["prompt_ids": prompt, "adapter": .string(folders[1])],
+            ])
+        let alone = try [["--adapter", folders[0]], [], ["--adapter", folders[1]]].map {
+            try rows(command + $0, input: [["prompt_ids": prompt]])[0]
+        }
+        #expect(together == alone)
+        #expect(Set(alone.map { $0.serialized() }).count == 3)
+    }
+
+    @Test("tells its speed when asked")
+    func speed() throws {
+        let result = try Program.run([
+            "generate", "--model", tinyModel(), "--prompt", "hello", "--max-new-tokens", "5",
+            "--ignore-eos", "--speed",
+        ])
+        #expect(result.status == 0 && result.errorLines.count == 1)
+        let words = ["prefill", "decode 4 tokens, ", "/s", "first token after", "peak memory"]
+        for word in words { #expect(result.error.contains(word), "\(word)") }
+    }
+
     @Test("answers one --prompt with its text alone")
     func onePrompt() throws {
         let result = try Program.run([

@@ -3,13 +3,17 @@ import ArgumentParser
 import Formats
 import Models
 import Rollouts
+import Tensors
+import Training
 
 struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Answer prompts.",
         discussion: """
             Rows of --input are {"prompt_ids": [...]}, {"prompt": "..."} or {"messages": [...]}; \
-            rows of the output {"prompt_ids", "output_ids", "text", "finish_reason", "logprobs"}.
+            rows of the output {"prompt_ids", "output_ids", "text", "finish_reason", "logprobs"}. \
+            "adapter": "DIR" in a row stands for --adapter there; rows of different adapters run \
+            together.
             """)
 
     @OptionGroup var model: ModelOptions
@@ -51,6 +55,9 @@ struct GenerateCommand: ParsableCommand {
     @Flag(help: "Go on after an end-of-sequence token.")
     var ignoreEos = false
 
+    @Flag(help: "Tell tokens a second, the time to the first token and the peak memory.")
+    var speed = false
+
     func validate() throws {
         guard (prompt == nil) != (input == nil) else {
             throw ValidationError("Give either --prompt TEXT or --input FILE.")
@@ -83,25 +90,30 @@ struct GenerateCommand: ParsableCommand {
     }
 
     func run() throws {
+        let start = ContinuousClock.now
         let (decoder, adapter) = try model.load()
         let text = try TextModel(
             directory: model.model, vocabularySize: decoder.config.vocabularySize,
             textIsMessage: chat)
-        let prompts = try loadRows().map { row in
+        let inputs = try loadRows()
+        let prompts = try inputs.map { row in
             let ids = try text.promptIDs(row)
             try row.check(ids, decoder.config, room: 1)
             return ids
         }
+        let named = try RowAdapters(inputs, for: decoder.config)
         let requests = prompts.enumerated().map { index, ids in
             RolloutRequest(
-                id: UInt64(index), prompt: ids, sampling: sampling(decoder, text.tokenizer))
+                id: UInt64(index), prompt: ids, sampling: sampling(decoder, text.tokenizer),
+                adapter: named.ofRow[index])
         }
         var settings = EngineSettings()
         settings.maxModelLength = decoder.config.maxPositions
         let engine = try RolloutEngine(model: decoder, settings: settings)
+        for adapter in named.adapters { try engine.register(adapter) }
         var rows = OrderedRows(try RowOutput(path: output))
         let served = adapter.map {
-            EngineAdapter(name: "adapter", version: 0, weights: $0.weights(training: false))
+            EngineAdapter(name: "--adapter", version: 0, weights: $0.weights(training: false))
         }
         _ = try engine.generate(requests, adapter: served) { completion in
             let index = Int(completion.requestID)
@@ -110,6 +122,7 @@ struct GenerateCommand: ParsableCommand {
                 asText: prompt != nil && output == nil)
         }
         try rows.finish()
+        if speed { note(engine.times.description(since: start)) }
     }
 
     private func loadRows() throws -> [InputRow] {
@@ -137,6 +150,24 @@ struct GenerateCommand: ParsableCommand {
             "finish_reason": .string(completion.finishReason.rawValue),
             "logprobs": .array(completion.logProbabilities.map { .number(Double($0)) }),
         ]
+    }
+}
+
+extension EngineTimes {
+    /// One line for people; a part that did not happen is left out.
+    fileprivate func description(since start: ContinuousClock.Instant) -> String {
+        var parts: [String] = []
+        for (name, work) in [("prefill", prefill), ("decode", decode)] {
+            guard let rate = work.tokensPerSecond else { continue }
+            parts.append("\(name) \(work.tokens) tokens, \(rate.formatted(digits: 1))/s")
+        }
+        if let firstToken {
+            let seconds = (firstToken - start).seconds
+            parts.append("first token after \(seconds.formatted(digits: 3)) s")
+        }
+        let peak = Double(ProcessMemory.peakResidentBytes) / Double(1 << 30)
+        parts.append("peak memory \(peak.formatted(digits: 2)) GiB")
+        return parts.joined(separator: "; ")
     }
 }
 
