@@ -38,12 +38,12 @@ static float *uniform(long n) {
     return values;
 }
 
-static void *brain(long n) {
+static ck_weight brain(long n) {
     float *values = uniform(n);
     void *narrow = aligned_alloc(64, (size_t)(n * 2 + 63) / 64 * 64);
     ck_convert(n, values, CK_F32, narrow, CK_BF16);
     free(values);
-    return narrow;
+    return (ck_weight){narrow, CK_BF16, NULL};
 }
 
 static void nothing(void *context, long task) { (void)context, (void)task; }
@@ -54,57 +54,60 @@ static void many_rows(double peak) {
                               {1856, 32, 896},   {1856, 896, 32}};
     const long most = 4864;
     float *x = uniform(1856 * most), *y = uniform(1856 * most), *dW = uniform(most * 1024);
-    void *W = brain(most * 1024);
+    ck_weight W = brain(most * 1024);
     printf("bf16 weights, GFLOP/s (share of peak): forward, by input, by weight\n");
     for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         long M = shapes[i][0], N = shapes[i][1], K = shapes[i][2];
         double work = 2e-9 * (double)M * (double)N * (double)K;
-        BEST(f, ck_linear_forward(M, N, K, x, K, W, CK_BF16, NULL, CK_F32, 1, 0, y, N))
-        BEST(d, ck_linear_backward_input(M, N, K, y, N, W, CK_BF16, 1, 0, x, K))
+        BEST(f, ck_linear_forward(M, N, K, x, K, W, NULL, CK_F32, 1, 0, y, N))
+        BEST(d, ck_linear_backward_input(M, N, K, y, N, W, 1, 0, x, K))
         BEST(w, ck_linear_backward_weight(M, N, K, y, N, x, K, 1e-9f, dW))
         printf("  M %4ld N %4ld K %4ld  %6.1f (%2.0f%%)  %6.1f (%2.0f%%)  %6.1f (%2.0f%%)\n", M, N,
                K, work / f, 100 * work / f / peak, work / d, 100 * work / d / peak, work / w,
                100 * work / w / peak);
     }
-    free(x), free(y), free(dW), free(W);
+    free(x), free(y), free(dW), free((void *)W.data);
 }
 
 // Copies of the weight lie one after another in 256 MiB, so that each call reads memory.
 static void few_rows(void) {
     const long shapes[][2] = {{896, 896}, {4864, 896}, {896, 4864}, {151936, 896}};
     const long bytes = 272L << 20, rows[] = {1, 2, 3, 4, 8, 16};
-    void *W = brain(bytes / 2);
+    ck_weight W = brain(bytes / 2);
     float *x = uniform(16 * 4864), *y = uniform(16 * 151936);
-    BEST(read, ck_measure_read(W, bytes))
+    BEST(read, ck_measure_read(W.data, bytes))
     printf("memory reads %.1f GB/s; bf16 weights of few rows, GB/s\n", 1e-9 * (double)bytes / read);
     for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         long N = shapes[i][0], K = shapes[i][1], each = N * K * 2, copies = bytes / each;
         printf("  N %6ld K %4ld ", N, K);
         for (unsigned j = 0; j < sizeof rows / sizeof *rows; j++) {
             long next = 0;
-            BEST(once, ck_linear_forward(rows[j], N, K, x, K, (char *)W + next++ % copies * each,
-                                         CK_BF16, NULL, CK_F32, 1, 0, y, N))
+            ck_weight copy = W;
+            BEST(once, {
+                copy.data = (const char *)W.data + next++ % copies * each;
+                ck_linear_forward(rows[j], N, K, x, K, copy, NULL, CK_F32, 1, 0, y, N);
+            })
             printf("  M %ld: %.1f", rows[j], 1e-9 * (double)each / once);
         }
         printf("\n");
     }
-    free(W), free(x), free(y);
+    free((void *)W.data), free(x), free(y);
 }
 
 static void fused_head(double peak) {
     const long T = 512, V = 32768, D = 896;
     float *hidden = uniform(T * D), *results = uniform(5 * T), *dhidden = uniform(T * D);
-    void *W = brain(V * D);
+    ck_weight W = brain(V * D);
     int *targets = calloc((size_t)T, sizeof *targets);
     double work = 2e-9 * (double)T * (double)V * (double)D;
-    BEST(f, ck_token_log_probability_forward(T, V, D, hidden, W, CK_BF16, targets, 1, results,
-                                             results + T, results + 2 * T))
-    BEST(b, ck_token_log_probability_backward(T, V, D, hidden, W, CK_BF16, targets, 1, results + T,
+    BEST(f, ck_token_log_probability_forward(T, V, D, hidden, W, targets, 1, results,
+                                             results + T, results + 2 * T, results + 3 * T))
+    BEST(b, ck_token_log_probability_backward(T, V, D, hidden, W, targets, 1, results + T,
                                               results + 2 * T, results + 3 * T, results + 4 * T,
                                               dhidden, NULL))
     printf("fused head T %ld V %ld D %ld: forward %.1f GFLOP/s (%.0f%%), backward %.1f (%.0f%%)\n",
            T, V, D, work / f, 100 * work / f / peak, 2 * work / b, 200 * work / b / peak);
-    free(hidden), free(results), free(dhidden), free(W), free(targets);
+    free(hidden), free(results), free(dhidden), free((void *)W.data), free(targets);
 }
 
 int main(int count, char **arguments) {

@@ -20,7 +20,7 @@ enum BatchAdapters {
 
     /// `x` through a linear layer of the base and what each row adds to it.
     func linear(
-        _ x: Tensor, _ weight: Tensor, bias: Tensor?, layer: Int, _ projection: Projection,
+        _ x: Tensor, _ weight: Weight, bias: Tensor?, layer: Int, _ projection: Projection,
         _ tape: Tape?
     ) -> Tensor {
         switch self {

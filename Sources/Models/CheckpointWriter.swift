@@ -71,10 +71,10 @@ extension Decoder {
     /// - Throws: also when what was written differs from what is in memory; whatever lay in
     ///   `directory` before is then still there.
     package func save(to directory: String, from source: String) throws {
-        let sources = weights.named.map { SafetensorsSource(name: $0.name, $0.tensor) }
+        let sources = weights.named.map { SafetensorsSource(name: $0.name, $0.weight.tensor) }
         try CheckpointWriter.write(
             sources, config: JSON(contentsOfFile: "\(source)/config.json"),
-            type: weights.embedding.dataType, companionDirectory: source, to: directory
+            type: weights.embedding.tensor.dataType, companionDirectory: source, to: directory
         ) { written in
             try checkIsSame(as: Decoder(directory: written), in: directory)
         }
@@ -82,7 +82,7 @@ extension Decoder {
 
     private func checkIsSame(as written: Decoder, in directory: String) throws(ModelError) {
         for (here, there) in zip(weights.named, written.weights.named) {
-            guard here.tensor.hasSameBytes(as: there.tensor) else {
+            guard here.weight.tensor.hasSameBytes(as: there.weight.tensor) else {
                 throw ModelError.differsFromMemory(here.name, in: directory)
             }
         }

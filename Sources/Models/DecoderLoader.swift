@@ -36,7 +36,7 @@ extension Decoder {
                     "\(file.path): the tensor \"\(name)\" has the shape \(entry.shape), but "
                         + "\(directory)/config.json implies \(shape).")
             }
-            return try Tensor(mapping: entry, of: file)
+            return Weight.dense(try Tensor(mapping: entry, of: file))
         }
         if let name = unread.sorted().first(where: { !Self.isIgnorable($0, config) }) {
             throw ModelError(

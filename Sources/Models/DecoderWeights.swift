@@ -11,39 +11,39 @@ package struct DecoderWeights {
         /// `[headDimension]`, where the family has them.
         package let queryNorm: Tensor?
         package let keyNorm: Tensor?
-        let projections: [(weight: Tensor, bias: Tensor?)]
+        let projections: [(weight: Weight, bias: Tensor?)]
 
-        package subscript(projection: Projection) -> (weight: Tensor, bias: Tensor?) {
+        package subscript(projection: Projection) -> (weight: Weight, bias: Tensor?) {
             projections[projection.rawValue]
         }
     }
 
     /// `[V, D]`
-    package let embedding: Tensor
+    package let embedding: Weight
     package let layers: [Layer]
     /// `[D]`
     package let finalNorm: Tensor
     /// `[V, D]`, the embedding table itself where the config ties them; `nil` in a body alone.
-    private let languageHead: Tensor?
+    private let languageHead: Weight?
     /// Every weight once under its checkpoint name, in the order of `names`.
-    package let named: [(name: String, tensor: Tensor)]
+    package let named: [(name: String, weight: Weight)]
 
     /// `[V, D]`, what logits are computed with; a body alone must not be asked for it.
-    package var head: Tensor {
+    package var head: Weight {
         guard let languageHead else { preconditionFailure("A body has no head for logits.") }
         return languageHead
     }
 
-    /// Asks `tensor` for each weight by its checkpoint name and the shape that the config implies.
+    /// Asks `weight` for each weight by its checkpoint name and the shape that the config implies.
     ///
     /// This is the one table of names: loading, random initialisation and full training differ
-    /// only in the function they pass.
+    /// only in the function they pass. Only matrices may be quantised: norms and biases are dense.
     package init<Failure: Error>(
-        _ config: DecoderConfig, tensor: (_ name: String, _ shape: [Int]) throws(Failure) -> Tensor
+        _ config: DecoderConfig, weight: (_ name: String, _ shape: [Int]) throws(Failure) -> Weight
     ) throws(Failure) {
-        var named: [(name: String, tensor: Tensor)] = []
-        func next(_ name: String, _ shape: [Int]) throws(Failure) -> Tensor {
-            let weight = try tensor(name, shape)
+        var named: [(name: String, weight: Weight)] = []
+        func next(_ name: String, _ shape: [Int]) throws(Failure) -> Weight {
+            let weight = try weight(name, shape)
             named.append((name, weight))
             return weight
         }
@@ -54,7 +54,7 @@ package struct DecoderWeights {
             layers.append(try Self.layer(index, config, next))
         }
         self.layers = layers
-        finalNorm = try next("model.norm.weight", [D])
+        finalNorm = try next("model.norm.weight", [D]).tensor
         if !config.hasLanguageHead {
             languageHead = nil
         } else if config.tiesEmbeddings {
@@ -65,18 +65,30 @@ package struct DecoderWeights {
         self.named = named
     }
 
+    /// The same for weights that are all dense.
+    package init<Failure: Error>(
+        _ config: DecoderConfig, tensor: (_ name: String, _ shape: [Int]) throws(Failure) -> Tensor
+    ) throws(Failure) {
+        try self.init(config) { (name, shape) throws(Failure) in
+            Weight.dense(try tensor(name, shape))
+        }
+    }
+
     private static func layer<Failure: Error>(
         _ index: Int, _ config: DecoderConfig,
-        _ tensor: (_ name: String, _ shape: [Int]) throws(Failure) -> Tensor
+        _ weight: (_ name: String, _ shape: [Int]) throws(Failure) -> Weight
     ) throws(Failure) -> Layer {
+        func tensor(_ name: String, _ shape: [Int]) throws(Failure) -> Tensor {
+            try weight(name, shape).tensor
+        }
         let prefix = "model.layers.\(index)"
-        var projections: [(weight: Tensor, bias: Tensor?)] = []
+        var projections: [(weight: Weight, bias: Tensor?)] = []
         for projection in Projection.allCases {
             let shape = projection.shape(config)
             let path = projection.modulePath(layer: index)
-            let weight = try tensor("\(path).weight", shape)
+            let matrix = try weight("\(path).weight", shape)
             let hasBias = projection.hasBias(config)
-            projections.append((weight, hasBias ? try tensor("\(path).bias", [shape[0]]) : nil))
+            projections.append((matrix, hasBias ? try tensor("\(path).bias", [shape[0]]) : nil))
         }
         let headShape = [config.heads.dimension]
         return Layer(
@@ -96,7 +108,7 @@ package struct DecoderWeights {
         let nothing = Tensor(uninitialized: [0])
         _ = DecoderWeights(config) { name, shape in
             names.append((name, shape))
-            return nothing
+            return Weight.dense(nothing)
         }
         return names
     }

@@ -11,12 +11,13 @@ extension Decoder {
     ///   `directory` before is then still there.
     package func save(_ head: ValueHead, to directory: String, from source: String) throws {
         let configPath = "\(source)/config.json"
-        let named =
-            weights.named + [(ValueHead.weightName, head.weight), (ValueHead.biasName, head.bias)]
+        let named: [(name: String, tensor: Tensor)] =
+            weights.named.map { ($0.name, $0.weight.tensor) }
+            + [(ValueHead.weightName, head.weight), (ValueHead.biasName, head.bias)]
         try CheckpointWriter.write(
             named.map { SafetensorsSource(name: $0.name, $0.tensor) },
             config: Self.criticConfig(JSON(contentsOfFile: configPath), name: configPath),
-            type: weights.embedding.dataType, companionDirectory: source, to: directory
+            type: weights.embedding.tensor.dataType, companionDirectory: source, to: directory
         ) { written in
             let checkpoint = try SafetensorsCheckpoint(directory: written)
             for (name, tensor) in named {

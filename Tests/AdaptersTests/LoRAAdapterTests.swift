@@ -110,7 +110,7 @@ struct LoRAAdapterTests {
             #expect(after.fileNames == (1...3).map { "model-\($0).safetensors" })
             #expect(after.names == before.names)
             let decoder = try Decoder(directory: out)
-            #expect(decoder.weights.head.dataType == type)
+            #expect(decoder.weights.head.tensor.dataType == type)
             // Rounded weights, so only near: what is exact is the sum before it is rounded.
             let module = try #require(oracle.adapter.modules.first)
             let weight = try tensor("\(module.path).weight", of: before)

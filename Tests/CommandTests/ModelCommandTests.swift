@@ -61,7 +61,7 @@ struct ModelCommandTests {
             #expect(try make("c", ["--seed", "2"]) != first)
             _ = try make("d", ["--dtype", "bfloat16"])
             let decoder = try Decoder(directory: "\(folder)/d")
-            #expect(decoder.weights.named.allSatisfy { $0.tensor.dataType == .bfloat16 })
+            #expect(decoder.weights.named.allSatisfy { $0.weight.tensor.dataType == .bfloat16 })
 
             let doctor = try Program.run(["doctor", "--model", "\(folder)/d"])
             #expect(doctor.status == 0, "\(doctor.error)")

@@ -131,7 +131,7 @@ struct ValueHeadTests {
             #expect(back.weights.named.map(\.name) == body.weights.named.map(\.name))
             #expect(
                 zip(back.weights.named, body.weights.named).allSatisfy {
-                    $0.tensor.hasSameBytes(as: $1.tensor)
+                    $0.weight.tensor.hasSameBytes(as: $1.weight.tensor)
                 })
             let backHead = try #require(
                 try ValueHead(checkpoint: "\(folder)/critic", config: back.config))

@@ -8,17 +8,13 @@ struct EmbeddingTests {
         var random = RandomNumbers(seed: 41)
         // Small whole numbers are exact in every dtype.
         let table = (0..<vocabulary * width).map { _ in Float(random.integer(below: 255) - 127) }
-        let half = table.map { Float16($0).bitPattern }
-        let brain = table.map { UInt16($0.bitPattern >> 16) }
         let ids = (0..<tokens).map { _ in Int32(random.integer(below: vocabulary)) }
         let expected = ids.flatMap { table[Int($0) * width..<(Int($0) + 1) * width] }
         KernelConditions.forEach { conditions in
-            for dtype in [CK_F32, CK_F16, CK_BF16] {
+            for dtype in StoredWeight.dtypes {
                 var y = [Float](repeating: -1, count: tokens * width)
-                switch dtype {
-                case CK_F32: unsafe ck_embedding_forward(tokens, width, ids, table, dtype, &y)
-                case CK_F16: unsafe ck_embedding_forward(tokens, width, ids, half, dtype, &y)
-                default: unsafe ck_embedding_forward(tokens, width, ids, brain, dtype, &y)
+                unsafe StoredWeight(table, as: dtype) {
+                    unsafe ck_embedding_forward(tokens, width, ids, $0, &y)
                 }
                 #expect(y == expected, "\(conditions), dtype \(dtype.rawValue)")
             }

@@ -21,7 +21,7 @@ struct ProductShape: CustomStringConvertible {
 /// A weight as it lies in memory, and the values it stands for.
 struct StoredWeight {
     let dtype: ck_dtype
-    let bytes: [UInt8]
+    private let bytes: [UInt8]
     let values: [Float]
 
     init(_ exact: [Float], as dtype: ck_dtype) {
@@ -30,8 +30,16 @@ struct StoredWeight {
         var values = exact
         unsafe ck_convert(exact.count, exact, CK_F32, &bytes, dtype)
         unsafe ck_convert(exact.count, bytes, dtype, &values, CK_F32)
-        self.bytes = bytes
+        self.bytes = bytes + [0]  // so that there is a first byte
         self.values = values
+    }
+
+    /// Calls `body` with the weight as kernels take it.
+    func callAsFunction(_ body: (ck_weight) -> Void) {
+        unsafe bytes.withUnsafeBytes { bytes in
+            guard let data = bytes.baseAddress else { return }
+            unsafe body(ck_weight(data: data, dtype: dtype, scales: nil))
+        }
     }
 
     static let dtypes = [CK_F32, CK_F16, CK_BF16]
@@ -73,9 +81,11 @@ struct LinearTests {
             KernelConditions.forEach { conditions in
                 for accumulate in [false, true] {
                     var y = old
-                    unsafe ck_linear_forward(
-                        M, N, K, x, ldx, weight.bytes, dtype, accumulate ? bias : nil, CK_F32,
-                        0.5, accumulate ? 1 : 0, &y, ldy)
+                    unsafe weight {
+                        unsafe ck_linear_forward(
+                            M, N, K, x, ldx, $0, accumulate ? bias : nil, CK_F32, 0.5,
+                            accumulate ? 1 : 0, &y, ldy)
+                    }
                     var worst = 0.0
                     for m in 0..<M {
                         for n in 0..<N {
@@ -104,8 +114,10 @@ struct LinearTests {
             KernelConditions.forEach { conditions in
                 for M in [1, 2, 3, 4, 6, 7, 12, 13, 40] {
                     var y = [Float](repeating: 0, count: M * N)
-                    unsafe ck_linear_forward(
-                        M, N, K, x, K, weight.bytes, dtype, nil, CK_F32, 1.25, 0, &y, N)
+                    unsafe weight {
+                        unsafe ck_linear_forward(
+                            M, N, K, x, K, $0, nil, CK_F32, 1.25, 0, &y, N)
+                    }
                     let first = bits(Array(y.prefix(N)))
                     #expect(
                         seen[conditions.isa.rawValue, default: first] == first,
@@ -131,8 +143,10 @@ struct LinearTests {
                 var worst = 0.0, all: [UInt32] = []
                 for accumulate in [false, true] {
                     var dx = old
-                    unsafe ck_linear_backward_input(
-                        M, N, K, dy, lddy, weight.bytes, dtype, -2, accumulate ? 1 : 0, &dx, lddx)
+                    unsafe weight {
+                        unsafe ck_linear_backward_input(
+                            M, N, K, dy, lddy, $0, -2, accumulate ? 1 : 0, &dx, lddx)
+                    }
                     for m in 0..<M {
                         for k in 0..<K {
                             let (sum, size) = sums[m * K + k]
@@ -194,8 +208,9 @@ struct LinearTests {
                 for M in [1, 3, 8] {
                     let x = [Float](repeating: 1, count: M * K)
                     var y = [Float](repeating: 0, count: M * N)
-                    unsafe ck_linear_forward(
-                        M, N, K, x, K, weight.bytes, dtype, nil, CK_F32, 1, 0, &y, N)
+                    unsafe weight {
+                        unsafe ck_linear_forward(M, N, K, x, K, $0, nil, CK_F32, 1, 0, &y, N)
+                    }
                     for (i, value) in y.enumerated() {
                         switch i % N {
                         case 3: #expect(value.isNaN, "\(M) rows, \(conditions)")

@@ -28,7 +28,7 @@ struct LowRankRowsTests {
             LowRankRows(lowRank(4, &random), rows: 3..<5),
         ]
         KernelConditions.forEach { conditions in
-            let y = linear(x, weight, bias: bias, lowRanks: parts)
+            let y = linear(x, .dense(weight), bias: bias, lowRanks: parts)
             for row in 0..<20 {
                 let part = parts.first { $0.rows.contains(row) }
                 let alone = linear(
@@ -44,9 +44,9 @@ struct LowRankRowsTests {
         let weight = matrix(Self.outputs, Self.inputs, &random)
         let x = matrix(7, Self.inputs, &random)
         let whole = lowRank(8, &random)
-        let one = linear(x, weight, lowRanks: [LowRankRows(whole, rows: 0..<7)])
+        let one = linear(x, .dense(weight), lowRanks: [LowRankRows(whole, rows: 0..<7)])
         #expect(one.hasSameBytes(as: linear(x, weight, lowRank: whole, nil)))
-        let none = linear(x, weight, lowRanks: [LowRankRows(whole, rows: 3..<3)])
+        let none = linear(x, .dense(weight), lowRanks: [LowRankRows(whole, rows: 3..<3)])
         #expect(none.hasSameBytes(as: linear(x, weight, nil)))
     }
 }

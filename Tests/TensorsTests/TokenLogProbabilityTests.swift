@@ -48,10 +48,12 @@ private struct Head {
         let count = count ?? T
         var logProbabilities = [Float](repeating: 0, count: count)
         var entropies = logProbabilities, squares = logProbabilities, lse = logProbabilities
-        unsafe ck_token_log_probability_forward(
-            count, V, D, Array(hidden[first * D..<(first + count) * D]), weight.bytes,
-            weight.dtype, Array(targets[first..<first + count]), temperature, &logProbabilities,
-            &entropies, &squares, &lse)
+        unsafe weight {
+            unsafe ck_token_log_probability_forward(
+                count, V, D, Array(hidden[first * D..<(first + count) * D]), $0,
+                Array(targets[first..<first + count]), temperature, &logProbabilities,
+                &entropies, &squares, &lse)
+        }
         return [logProbabilities, entropies, squares, lse]
     }
 
@@ -59,9 +61,11 @@ private struct Head {
         _ results: [[Float]], byLogProbability: [Float], byEntropy: [Float], dW: inout [Float]
     ) -> [Float] {
         var dhidden = [Float](repeating: .nan, count: T * D)
-        unsafe ck_token_log_probability_backward(
-            T, V, D, hidden, weight.bytes, weight.dtype, targets, temperature, results[1],
-            results[3], byLogProbability, byEntropy, &dhidden, &dW)
+        unsafe weight {
+            unsafe ck_token_log_probability_backward(
+                T, V, D, hidden, $0, targets, temperature, results[1], results[3],
+                byLogProbability, byEntropy, &dhidden, &dW)
+        }
         return dhidden
     }
 }
@@ -126,9 +130,11 @@ struct TokenLogProbabilityTests {
         }
         KernelConditions.forEach { conditions in
             var logits = [Float](repeating: 0, count: head.T * head.V)
-            unsafe ck_linear_forward(
-                head.T, head.V, head.D, head.hidden, head.D, head.weight.bytes, head.weight.dtype,
-                nil, CK_F32, 1, 0, &logits, head.V)
+            unsafe head.weight {
+                unsafe ck_linear_forward(
+                    head.T, head.V, head.D, head.hidden, head.D, $0, nil, CK_F32, 1, 0, &logits,
+                    head.V)
+            }
             var tokens = [Int32](repeating: -1, count: head.T)
             var sampled = [Float](repeating: .nan, count: head.T)
             unsafe ck_sample(
@@ -209,9 +215,10 @@ struct TokenLogProbabilityTests {
         KernelConditions.forEach { conditions in
             var logProbabilities: [Float] = [0, 0], entropies = logProbabilities
             var squares = logProbabilities, lse = logProbabilities
-            unsafe ck_token_log_probability_forward(
-                2, V, D, hidden, W, CK_F32, [1, 2], 1, &logProbabilities, &entropies,
-                &squares, &lse)
+            unsafe StoredWeight(W, as: CK_F32) {
+                unsafe ck_token_log_probability_forward(
+                    2, V, D, hidden, $0, [1, 2], 1, &logProbabilities, &entropies, &squares, &lse)
+            }
             for values in [logProbabilities, entropies, squares, lse] {
                 #expect(values[0].isFinite && values[1].isNaN, "\(conditions)")
             }

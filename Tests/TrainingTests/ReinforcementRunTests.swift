@@ -176,7 +176,7 @@ struct ReinforcementRunTests {
                 #expect((difference ?? 1) <= 1e-5)
             }
             let moved = zip(base.weights.named, trained.weights.named).filter {
-                !$0.1.tensor.hasSameBytes(as: $0.0.tensor)
+                !$0.1.weight.tensor.hasSameBytes(as: $0.0.weight.tensor)
             }
             #expect(moved.count > base.weights.named.count / 2)
             _ = try Tokenizer(directory: saved)
@@ -251,7 +251,7 @@ struct ReinforcementRunTests {
                 }
             }
             let whole = try Decoder(directory: "\(folder)/0/global_step_3/actor/huggingface")
-            #expect(whole.weights.named.allSatisfy { $0.tensor.dataType == .float32 })
+            #expect(whole.weights.named.allSatisfy { $0.weight.tensor.dataType == .float32 })
         }
     }
 

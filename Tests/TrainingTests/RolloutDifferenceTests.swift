@@ -18,14 +18,14 @@ struct RolloutDifferenceTests {
         guard type != .float32 else { return try Decoder(directory: source) }
         let original = try Decoder(directory: source)
         let weights = original.weights.named.map {
-            SafetensorsSource(name: $0.name, $0.tensor.converted(to: type))
+            SafetensorsSource(name: $0.name, $0.weight.tensor.converted(to: type))
         }
         let copy = "\(folder)/\(type)"
         try CheckpointWriter.write(
             weights, config: JSON(contentsOfFile: "\(source)/config.json"), type: type,
             companionDirectory: source, to: copy)
         let decoder = try Decoder(directory: copy)
-        #expect(decoder.weights.named.allSatisfy { $0.tensor.dataType == type })
+        #expect(decoder.weights.named.allSatisfy { $0.weight.tensor.dataType == type })
         return decoder
     }
 

@@ -54,7 +54,7 @@ struct SupervisedRunTests {
             #expect(losses[7] < losses[0] - 1)
             let saved = "\(folder)/a/global_step_8/actor/huggingface"
             let model = try Decoder(directory: saved)
-            #expect(model.weights.embedding.dataType == .float32)
+            #expect(model.weights.embedding.tensor.dataType == .float32)
             _ = try Tokenizer(directory: saved)
         }
     }

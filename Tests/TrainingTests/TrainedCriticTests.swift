@@ -68,7 +68,7 @@ struct TrainedCriticTests {
             #expect(critic.summary.contains("on the actor's weights, fresh value head"))
             #expect(
                 zip(critic.decoder.weights.named, actor.weights.named).allSatisfy {
-                    $0.tensor.storage === $1.tensor.storage
+                    $0.weight.tensor.storage === $1.weight.tensor.storage
                 })
         }
     }

@@ -117,7 +117,7 @@ struct CriticStepTests {
     func moves(model: String) throws {
         let critic = try CriticExample.critic(model)
         let samples = try CriticExample.samples(critic)
-        let base = critic.decoder.weights.named.map { $0.tensor.toArray() }
+        let base = critic.decoder.weights.named.map { $0.weight.tensor.toArray() }
         let before = critic.parameters.values.toArray()
         let (step, optimizer) = try CriticExample.step(critic)
         var progress: [String] = []
@@ -128,7 +128,7 @@ struct CriticStepTests {
         for slot in critic.parameters.slots {
             #expect(before[slot.range] != after[slot.range], "\(slot.name)")
         }
-        #expect(critic.decoder.weights.named.map { $0.tensor.toArray() } == base)
+        #expect(critic.decoder.weights.named.map { $0.weight.tensor.toArray() } == base)
         #expect(
             Set(metrics.keys) == [
                 "critic/vf_loss", "critic/vf_clipfrac", "critic/vpred_mean", "critic/grad_norm",

@@ -34,6 +34,7 @@ CK_INLINE void convert_to(long n, const void *source, ck_dtype from, void *desti
     case CK_F32: convert_typed(n, source, from, destination, CK_F32); break;
     case CK_F16: convert_typed(n, source, from, destination, CK_F16); break;
     case CK_BF16: convert_typed(n, source, from, destination, CK_BF16); break;
+    default: break;
     }
 }
 
@@ -46,6 +47,7 @@ CK_INLINE void convert(long n, const void *source, ck_dtype from, void *destinat
     case CK_F32: convert_to(n, source, CK_F32, destination, to); break;
     case CK_F16: convert_to(n, source, CK_F16, destination, to); break;
     case CK_BF16: convert_to(n, source, CK_BF16, destination, to); break;
+    default: break;
     }
 }
 

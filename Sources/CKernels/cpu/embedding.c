@@ -3,6 +3,7 @@
 // every element is summed in the order of t.
 #include "../include/embedding.h"
 
+#include "quantized_layout.h"
 #include "task.h"
 
 enum { STRIPE = 64 };
@@ -10,8 +11,7 @@ enum { STRIPE = 64 };
 typedef struct {
     long T, D;
     const int32_t *tokens;
-    const void *table;
-    ck_dtype dtype;
+    ck_weight table;
     const float *dy;
     float *y; // backward: dtable
 } embedding;
@@ -20,19 +20,7 @@ CK_INLINE void forward_tokens(void *context, long task) {
     const embedding *e = context;
     ck_range tokens = ck_piece(task, ck_rows_per_task(e->D), e->T);
     for (long t = tokens.begin; t < tokens.end; t++) {
-        float *y = e->y + t * e->D;
-        long row = (long)e->tokens[t] * e->D;
-        const float *wide = (const float *)e->table + row;
-        const uint16_t *narrow = (const uint16_t *)e->table + row;
-        switch (e->dtype) {
-        case CK_F32: memcpy(y, wide, (size_t)e->D * sizeof(float)); break;
-        case CK_F16:
-            for (long d = 0; d < e->D; d++) y[d] = ck_float_of_f16(narrow[d]);
-            break;
-        case CK_BF16:
-            for (long d = 0; d < e->D; d++) y[d] = ck_float_of_bf16(narrow[d]);
-            break;
-        }
+        ck_weight_row(e->table, e->D, e->tokens[t], e->y + t * e->D);
     }
 }
 CK_TASK(forward_tokens)
@@ -48,9 +36,9 @@ CK_INLINE void backward_stripe(void *context, long task) {
 }
 CK_TASK(backward_stripe)
 
-void ck_embedding_forward(long T, long D, const int32_t *tokens, const void *table, ck_dtype dtype,
+void ck_embedding_forward(long T, long D, const int32_t *tokens, ck_weight table,
                           float *y) {
-    embedding e = {.T = T, .D = D, .tokens = tokens, .table = table, .dtype = dtype, .y = y};
+    embedding e = {.T = T, .D = D, .tokens = tokens, .table = table, .y = y};
     forward_tokens_run(ck_divide_up(T, ck_rows_per_task(D)), &e);
 }
 

@@ -24,6 +24,7 @@
 #include "../include/parallel.h"
 #include "isa.h"
 #include "linear_call.h"
+#include "quantized_layout.h"
 
 #if CK_HAS_X86
 #include <immintrin.h>
@@ -126,7 +127,8 @@ static void run_task(void *context, long task) {
 }
 
 static void run(const outer_call *call) {
-    linear_job job = {kernels(), call, call->transposed && call->rows <= FEW_ROWS, {}};
+    bool few_rows = call->transposed && call->rows <= FEW_ROWS && call->scales == nullptr;
+    linear_job job = {kernels(), call, few_rows, {}};
     tiling most = {.tile_rows = TILE_ROWS, .tile_columns = TILE_COLUMNS};
     tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = job.kernels->panel};
     if (job.few_rows) least.tile_columns = job.kernels->few_rows_panel;
@@ -136,21 +138,22 @@ static void run(const outer_call *call) {
 
 // MARK: Products
 
-void ck_linear_forward(long M, long N, long K, const float *x, long ldx, const void *W,
-                       ck_dtype dtype, const void *bias, ck_dtype bias_dtype, float scale,
-                       int accumulate, float *y, long ldy) {
+void ck_linear_forward(long M, long N, long K, const float *x, long ldx, ck_weight W,
+                       const void *bias, ck_dtype bias_dtype, float scale, int accumulate,
+                       float *y, long ldy) {
     if (M <= 0 || N <= 0) return;
     outer_call call = {.rows = M, .columns = N, .depth = K, .a = x, .a_row = ldx, .a_depth = 1,
-                       .b = W, .ldb = K, .dtype = dtype, .transposed = true,
+                       .b = W.data, .ldb = K, .dtype = W.dtype, .scales = W.scales,
+                       .transposed = true,
                        .out = {y, ldy, scale, accumulate != 0, bias, bias_dtype}};
     run(&call);
 }
 
-void ck_linear_backward_input(long M, long N, long K, const float *dy, long lddy, const void *W,
-                              ck_dtype dtype, float scale, int accumulate, float *dx, long lddx) {
+void ck_linear_backward_input(long M, long N, long K, const float *dy, long lddy, ck_weight W,
+                              float scale, int accumulate, float *dx, long lddx) {
     if (M <= 0 || K <= 0) return;
     outer_call call = {.rows = M, .columns = K, .depth = N, .a = dy, .a_row = lddy, .a_depth = 1,
-                       .b = W, .ldb = K, .dtype = dtype,
+                       .b = W.data, .ldb = K, .dtype = W.dtype, .scales = W.scales,
                        .out = {dx, lddx, scale, accumulate != 0, nullptr, CK_F32}};
     run(&call);
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include <stdbool.h>
 
-#include "../include/dtype.h"
+#include "../include/weight.h"
 
 // Blocking. Only OUTER_DEPTH has an influence on bits.
 enum {
@@ -32,6 +32,7 @@ typedef struct {
     const void *b; // b(d, c) = b[d * ldb + c], or b[c * ldb + d] when transposed
     long ldb;
     ck_dtype dtype;
+    const float *scales; // of quantised b, which is then [N, K] in panels, else null
     bool transposed;
     linear_output out;
 } outer_call;

@@ -17,6 +17,7 @@
 #include "../include/linear.h"
 #include "../include/parallel.h"
 #include "isa.h"
+#include "quantized_layout.h"
 #include "softmax_state.h"
 #include "vector_math.h"
 
@@ -119,13 +120,12 @@ static void pass_task(void *context, long task) {
 typedef struct {
     long V, D;
     const float *hidden;
-    const char *W;
-    ck_dtype dtype;
+    ck_weight W;
 } head_chunk;
 
-// Columns `first` and on of W.
-static const char *weight_rows(const head_chunk *head, long first) {
-    return head->W + first * head->D * (long)ck_dtype_size(head->dtype);
+// Rows `first` and on of W, where `first` is a multiple of STEP.
+static ck_weight weight_rows(const head_chunk *head, long first) {
+    return ck_weight_from_row(head->W, first, head->D);
 }
 
 // Computes the tile of logits that begins at `first`, `most` wide or what is left, and takes the
@@ -134,7 +134,7 @@ static void fill_tile(logits_tile *tile, const head_chunk *head, long first, lon
     tile->first = first;
     tile->width = ck_min(most, head->V - first);
     ck_linear_forward(tile->tokens, tile->width, head->D, head->hidden, head->D,
-                      weight_rows(head, first), head->dtype, nullptr, CK_F32, 1, 0, tile->logits,
+                      weight_rows(head, first), nullptr, CK_F32, 1, 0, tile->logits,
                       tile->width);
     tile->isa = ck_isa_in_use();
     tile->update = ck_softmax_update_in_use();
@@ -145,13 +145,13 @@ static float *logits_scratch(long tokens, long width) {
     return ck_scratch(LOGITS_SLOT, sizeof(float) * (size_t)(tokens * width));
 }
 
-void ck_token_log_probability_forward(long T, long V, long D, const float *hidden, const void *W,
-                                      ck_dtype dtype, const int32_t *targets, float temperature,
+void ck_token_log_probability_forward(long T, long V, long D, const float *hidden, ck_weight W,
+                                      const int32_t *targets, float temperature,
                                       float *log_probabilities, float *entropies,
                                       float *squared_probability_sums, float *lse) {
     for (long start = 0; start < T; start += TOKENS) {
         long tokens = ck_min(TOKENS, T - start), most = ck_min(tile_width(tokens), V);
-        head_chunk head = {V, D, hidden + start * D, W, dtype};
+        head_chunk head = {V, D, hidden + start * D, W};
         logits_tile tile = {
             .tokens = tokens,
             .logits = logits_scratch(tokens, most),
@@ -174,14 +174,14 @@ void ck_token_log_probability_forward(long T, long V, long D, const float *hidde
     }
 }
 
-void ck_token_log_probability_backward(long T, long V, long D, const float *hidden, const void *W,
-                                       ck_dtype dtype, const int32_t *targets, float temperature,
+void ck_token_log_probability_backward(long T, long V, long D, const float *hidden, ck_weight W,
+                                       const int32_t *targets, float temperature,
                                        const float *entropies, const float *lse,
                                        const float *dlog_probabilities, const float *dentropies,
                                        float *dhidden, float *dW) {
     for (long start = 0; start < T; start += TOKENS) {
         long tokens = ck_min(TOKENS, T - start), most = ck_min(tile_width(tokens), V);
-        head_chunk head = {V, D, hidden + start * D, W, dtype};
+        head_chunk head = {V, D, hidden + start * D, W};
         logits_tile tile = {
             .tokens = tokens,
             .logits = logits_scratch(tokens, most),
@@ -194,7 +194,7 @@ void ck_token_log_probability_backward(long T, long V, long D, const float *hidd
         for (long v = 0; v < V; v += most) {
             fill_tile(&tile, &head, v, most);
             ck_linear_backward_input(tokens, tile.width, D, tile.logits, tile.width,
-                                     weight_rows(&head, v), dtype, 1, v > 0, dhidden + start * D,
+                                     weight_rows(&head, v), 1, v > 0, dhidden + start * D,
                                      D);
             if (dW == nullptr) continue;
             ck_linear_backward_weight(tokens, tile.width, D, tile.logits, tile.width, head.hidden,

@@ -15,3 +15,4 @@
 #include "sampling.h"
 #include "swiglu.h"
 #include "token_log_probability.h"
+#include "weight.h"

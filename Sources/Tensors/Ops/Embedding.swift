@@ -4,14 +4,14 @@ import CKernels
 ///
 /// - Parameters:
 ///   - tokens: `[T]`, each below V.
-///   - table: `[V, D]`, of any type.
+///   - table: `[V, D]`, of any type or quantised.
 /// - Returns: `[T, D]`, f32.
-package func embedding(_ tokens: TokenIndices, _ table: Tensor, _ tape: Tape?) -> Tensor {
+package func embedding(_ tokens: TokenIndices, _ table: Weight, _ tape: Tape?) -> Tensor {
     let (T, D, shape) = (tokens.count, table.columns, table.shape)
     precondition(tokens.areWithin(shape[0]), "A token id or row lies outside of \(shape).")
     var y = Tensor(uninitialized: [T, D])
     unsafe ck_embedding_forward(
-        T, D, tokens.pointer, table.bytes, table.dataType.kernelType, y.floats)
+        T, D, tokens.pointer, table.kernelWeight, y.floats)
     guard let tape, let node = table.node else { return y }
     tape.record(&y) { dy in
         node.accumulateFromZero(shape: shape) { dtable in
@@ -28,5 +28,5 @@ package func embedding(_ tokens: TokenIndices, _ table: Tensor, _ tape: Tape?) -
 ///   - rows: `[N]`, each below T.
 /// - Returns: `[N, D]`.
 package func selectRows(_ x: Tensor, _ rows: TokenIndices, _ tape: Tape?) -> Tensor {
-    embedding(rows, x, tape)
+    embedding(rows, .dense(x), tape)
 }

@@ -35,19 +35,20 @@ package struct LowRankRows {
 ///
 /// - Parameters:
 ///   - x: `[T, K]`, f32.
-///   - weight: `[N, K]`, of any type.
+///   - weight: `[N, K]`, of any type or quantised.
 ///   - bias: `[N]`, of any type.
 ///   - lowRank: the adapter's part, or none.
 /// - Returns: `[T, N]`.
 package func linear(
-    _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, lowRank: LowRank? = nil, _ tape: Tape?
+    _ x: Tensor, _ weight: Weight, bias: Tensor? = nil, lowRank: LowRank? = nil, _ tape: Tape?
 ) -> Tensor {
     let (T, N, K) = (x.rows, weight.shape[0], weight.shape[1])
     precondition(x.columns == K, "A weight \(weight.shape) cannot take \(x.shape).")
     var y = Tensor(uninitialized: [T, N])
     unsafe ck_linear_forward(
-        T, N, K, x.floats, K, weight.bytes, weight.dataType.kernelType,
-        bias?.bytes, bias?.dataType.kernelType ?? CK_F32, 1, 0, y.floats, N)
+        T, N, K, x.floats, K, weight.kernelWeight, bias?.bytes, bias?.dataType.kernelType ?? CK_F32,
+        1, 0,
+        y.floats, N)
     var inner: Tensor?
     if let lowRank {
         let h = product(x, lowRank.A)
@@ -75,6 +76,13 @@ package func linear(
     return y
 }
 
+/// The same with a dense weight.
+package func linear(
+    _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, lowRank: LowRank? = nil, _ tape: Tape?
+) -> Tensor {
+    linear(x, .dense(weight), bias: bias, lowRank: lowRank, tape)
+}
+
 /// The same where runs of rows have low-rank parts of their own, as in a batch for several
 /// adapters (Punica, arXiv 2310.18547): the product with the weight is computed once for all rows.
 ///
@@ -83,7 +91,7 @@ package func linear(
 /// - Parameter lowRanks: of runs of rows that do not overlap; the other rows have the base alone.
 /// - Returns: `[T, N]`.
 package func linear(
-    _ x: Tensor, _ weight: Tensor, bias: Tensor? = nil, lowRanks: [LowRankRows]
+    _ x: Tensor, _ weight: Weight, bias: Tensor? = nil, lowRanks: [LowRankRows]
 ) -> Tensor {
     let y = linear(x, weight, bias: bias, nil)
     for part in lowRanks {
@@ -98,18 +106,19 @@ extension Tensor {
     package func add(_ lowRank: LowRank) {
         precondition(storage.isWritable, "A mapped weight cannot be written.")
         precondition(shape == [lowRank.B.shape[0], lowRank.A.shape[1]], "\(shape) += B A")
-        addInputGradient(lowRank.B, lowRank.A, scale: lowRank.scale, accumulate: true, to: self)
+        addInputGradient(
+            lowRank.B, .dense(lowRank.A), scale: lowRank.scale, accumulate: true, to: self)
     }
 }
 
 /// The gradients of the low-rank part: of A, of B, and of x through them.
 private func lowRankBackward(_ dy: Tensor, x: Tensor, inner: Tensor, _ lowRank: LowRank) {
     let dinner = Tensor(uninitialized: inner.shape)
-    addInputGradient(dy, lowRank.B, scale: lowRank.scale, accumulate: false, to: dinner)
+    addInputGradient(dy, .dense(lowRank.B), scale: lowRank.scale, accumulate: false, to: dinner)
     if let node = lowRank.B.node { addWeightGradient(dy, inner, scale: lowRank.scale, to: node) }
     if let node = lowRank.A.node { addWeightGradient(dinner, x, scale: 1, to: node) }
     x.node?.accumulate(shape: x.shape) { dx, isFirst in
-        addInputGradient(dinner, lowRank.A, scale: 1, accumulate: !isFirst, to: dx)
+        addInputGradient(dinner, .dense(lowRank.A), scale: 1, accumulate: !isFirst, to: dx)
     }
 }
 
@@ -118,8 +127,7 @@ private func product(_ x: Tensor, _ weight: Tensor) -> Tensor {
     let (T, N, K) = (x.rows, weight.shape[0], weight.shape[1])
     let y = Tensor(uninitialized: [T, N])
     unsafe ck_linear_forward(
-        T, N, K, x.floats, K, weight.bytes, weight.dataType.kernelType, nil, CK_F32, 1, 0,
-        y.floats, N)
+        T, N, K, x.floats, K, weight.kernelWeight, nil, CK_F32, 1, 0, y.floats, N)
     return y
 }
 
@@ -127,18 +135,16 @@ private func product(_ x: Tensor, _ weight: Tensor) -> Tensor {
 private func addProduct(_ x: Tensor, _ weight: Tensor, scale: Float, to y: Tensor) {
     let (T, N, K) = (x.rows, weight.shape[0], weight.shape[1])
     unsafe ck_linear_forward(
-        T, N, K, x.floats, K, weight.bytes, weight.dataType.kernelType, nil, CK_F32, scale, 1,
-        y.floats, N)
+        T, N, K, x.floats, K, weight.kernelWeight, nil, CK_F32, scale, 1, y.floats, N)
 }
 
 /// `dx (+)= scale dy W`
 private func addInputGradient(
-    _ dy: Tensor, _ weight: Tensor, scale: Float, accumulate: Bool, to dx: Tensor
+    _ dy: Tensor, _ weight: Weight, scale: Float, accumulate: Bool, to dx: Tensor
 ) {
     let (T, N, K) = (dy.rows, weight.shape[0], weight.shape[1])
     unsafe ck_linear_backward_input(
-        T, N, K, dy.floats, N, weight.bytes, weight.dataType.kernelType, scale,
-        accumulate ? 1 : 0, dx.floats, K)
+        T, N, K, dy.floats, N, weight.kernelWeight, scale, accumulate ? 1 : 0, dx.floats, K)
 }
 
 /// `dW += scale dyᵀ x`

@@ -38,11 +38,11 @@ package struct TokenLogProbabilities {
 ///
 /// - Parameters:
 ///   - hidden: `[T, D]`, f32.
-///   - weight: `[V, D]`, of any type.
+///   - weight: `[V, D]`, of any type or quantised.
 ///   - targets: `[T]`, each below V.
 ///   - temperature: above 0.
 package func tokenLogProbabilities(
-    _ hidden: Tensor, _ weight: Tensor, targets: TokenIndices, temperature: Float, _ tape: Tape?
+    _ hidden: Tensor, _ weight: Weight, targets: TokenIndices, temperature: Float, _ tape: Tape?
 ) -> TokenLogProbabilities {
     let (T, V, D) = (hidden.rows, weight.shape[0], weight.shape[1])
     precondition(hidden.columns == D && targets.count == T && temperature > 0)
@@ -52,8 +52,8 @@ package func tokenLogProbabilities(
     let squares = Tensor(uninitialized: [T])
     let lse = Tensor(uninitialized: [T])
     unsafe ck_token_log_probability_forward(
-        T, V, D, hidden.floats, weight.bytes, weight.dataType.kernelType, targets.pointer,
-        temperature, logProbabilities.floats, entropies.floats, squares.floats, lse.floats)
+        T, V, D, hidden.floats, weight.kernelWeight, targets.pointer, temperature,
+        logProbabilities.floats, entropies.floats, squares.floats, lse.floats)
     guard tape != nil, hidden.node != nil || weight.node != nil else {
         return TokenLogProbabilities(logProbabilities, entropies, squares, nil)
     }
@@ -64,8 +64,8 @@ package func tokenLogProbabilities(
         let dhidden = Tensor(uninitialized: hidden.shape)
         func backward(_ dW: Tensor?) {
             unsafe ck_token_log_probability_backward(
-                T, V, D, hidden.floats, weight.bytes, weight.dataType.kernelType,
-                targets.pointer, temperature, entropies.floats, lse.floats, dlp.floats,
+                T, V, D, hidden.floats, weight.kernelWeight, targets.pointer, temperature,
+                entropies.floats, lse.floats, dlp.floats,
                 dH.floats, dhidden.floats, dW?.floats)
         }
         if let node = weight.node {

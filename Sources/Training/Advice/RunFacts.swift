@@ -47,9 +47,9 @@ extension MemoryNeed {
 
 extension Decoder {
     /// Parameters in all, each once.
-    var parameterCount: Int { weights.named.reduce(0) { $0 + $1.tensor.count } }
+    var parameterCount: Int { weights.named.reduce(0) { $0 + $1.weight.count } }
     /// Bytes of all weights as they are stored.
     var weightBytes: Int {
-        weights.named.reduce(0) { $0 + $1.tensor.count * $1.tensor.dataType.size }
+        weights.named.reduce(0) { $0 + $1.weight.byteCount }
     }
 }

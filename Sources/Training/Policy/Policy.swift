@@ -43,7 +43,7 @@ package struct Policy {
             return parameter
         }
         for (copy, original) in zip(weights.named, base.weights.named) {
-            copy.tensor.copy(from: original.tensor.converted(to: .float32))
+            copy.weight.tensor.copy(from: original.weight.tensor.converted(to: .float32))
         }
         return Policy(
             decoder: Decoder(base.config, weights), adapter: nil, base: base,

@@ -151,9 +151,11 @@ package final class TrainedCritic {
         guard
             decoder.weights.named.count == saved.weights.named.count,
             savedHead.weight.shape == head.weight.shape,
-            pairs.allSatisfy({ $0.tensor.shape == $1.tensor.shape })
+            pairs.allSatisfy({ $0.weight.shape == $1.weight.shape })
         else { throw TrainingError("\(folder) holds a critic of another shape than this run's.") }
-        for (own, other) in pairs { own.tensor.copy(from: other.tensor.converted(to: .float32)) }
+        for (own, other) in pairs {
+            own.weight.tensor.copy(from: other.weight.tensor.converted(to: .float32))
+        }
         head.copy(from: savedHead)
     }
 }
@@ -170,7 +172,7 @@ extension Decoder {
             return parameters.parameter(place)
         }
         for (own, original) in zip(copy.named, weights.named) {
-            own.tensor.copy(from: original.tensor.converted(to: .float32))
+            own.weight.tensor.copy(from: original.weight.tensor.converted(to: .float32))
         }
         let head = ValueHead(
             weight: parameters.parameter(place), bias: parameters.parameter(place + 1))

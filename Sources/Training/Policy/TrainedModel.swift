@@ -113,8 +113,8 @@ package final class TrainedModel {
     }
 
     private func restoreWholeModel(from folder: String) throws {
-        let own = policy.decoder.weights.named.map(\.tensor)
-        let saved = try Decoder(directory: folder).weights.named.map(\.tensor)
+        let own = policy.decoder.weights.named.map(\.weight.tensor)
+        let saved = try Decoder(directory: folder).weights.named.map(\.weight.tensor)
         guard zip(own, saved).allSatisfy({ $0.shape == $1.shape }) else {
             throw TrainingError("\(folder) holds a model of another shape than this run's.")
         }

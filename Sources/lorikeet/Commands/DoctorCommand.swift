@@ -50,8 +50,8 @@ struct DoctorCommand: ParsableCommand {
         let decoder = try Decoder(directory: directory)
         let seconds = (ContinuousClock.now - start).seconds
         let config = decoder.config
-        let weights = decoder.weights.named.map(\.tensor)
-        let bytes = weights.reduce(0) { $0 + $1.count * $1.dataType.size }
+        let weights = decoder.weights.named.map(\.weight)
+        let bytes = weights.reduce(0) { $0 + $1.byteCount }
         line("model", "\(directory): supported")
         line("architecture", config.architecture)
         line(
@@ -60,7 +60,7 @@ struct DoctorCommand: ParsableCommand {
                 + "\(config.heads.queryHeads)/\(config.heads.keyValueHeads), vocabulary "
                 + "\(config.vocabularySize)")
         line("parameters", "\(weights.reduce(0) { $0 + $1.count })")
-        line("weights", "\(gibibytes(bytes)) of \(decoder.weights.embedding.dataType)")
+        line("weights", "\(gibibytes(bytes)) of \(decoder.weights.embedding.typeName)")
         line("opened in", "\(seconds.formatted(digits: 3)) s")
         let tokenizer = try Tokenizer(directory: directory)
         try tokenizer.checkFits(vocabularySize: config.vocabularySize)

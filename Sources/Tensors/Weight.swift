@@ -1,0 +1,68 @@
+import CKernels
+
+/// A weight of a model: dense, and perhaps trained, or quantised and frozen.
+package enum Weight {
+    case dense(Tensor)
+    case quantized(QuantizedTensor)
+
+    package var shape: [Int] {
+        switch self {
+        case .dense(let tensor): tensor.shape
+        case .quantized(let tensor): tensor.shape
+        }
+    }
+
+    /// Elements in all.
+    package var count: Int { shape.reduce(1, *) }
+    /// The product of all dimensions but the last.
+    package var rows: Int { shape.dropLast().reduce(1, *) }
+    /// The last dimension.
+    package var columns: Int { shape.last ?? 1 }
+
+    /// Bytes as it is stored.
+    package var byteCount: Int {
+        switch self {
+        case .dense(let tensor): tensor.count * tensor.dataType.size
+        case .quantized(let tensor): tensor.byteCount
+        }
+    }
+
+    /// Name of the type that it is stored as, such as `bfloat16` or `int8`.
+    package var typeName: String {
+        switch self {
+        case .dense(let tensor): "\(tensor.dataType)"
+        case .quantized(let tensor): tensor.kind.rawValue
+        }
+    }
+
+    /// Where the gradient collects; a quantised weight has none.
+    package var node: GradientNode? {
+        switch self {
+        case .dense(let tensor): tensor.node
+        case .quantized: nil
+        }
+    }
+
+    /// The dense weight; a quantised one must not be asked for it.
+    package var tensor: Tensor {
+        guard case .dense(let tensor) = self else {
+            preconditionFailure("A quantised weight is no tensor.")
+        }
+        return tensor
+    }
+
+    /// The same in the kernels' words; valid while this value lives.
+    var kernelWeight: ck_weight {
+        switch self {
+        case .dense(let tensor): unsafe tensor.kernelWeight
+        case .quantized(let tensor): unsafe tensor.kernelWeight
+        }
+    }
+}
+
+extension Tensor {
+    /// A dense weight in the kernels' words; valid while this value lives.
+    var kernelWeight: ck_weight {
+        unsafe ck_weight(data: bytes, dtype: dataType.kernelType, scales: nil)
+    }
+}
