@@ -69,7 +69,8 @@ package struct QuantizedTensor {
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         let count = Self.wordByteCount(shape, kind)
-        return try body(unsafe RawSpan(_unsafeStart: words.base, byteCount: count))
+        let bytes = unsafe UnsafeRawBufferPointer(start: words.base, count: count)
+        return try body(unsafe bytes.bytes)
     }
 
     /// Calls `body` with the scales, f32, as they are stored.
@@ -77,7 +78,8 @@ package struct QuantizedTensor {
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         let count = Self.scaleByteCount(shape)
-        return try body(unsafe RawSpan(_unsafeStart: scales.base, byteCount: count))
+        let bytes = unsafe UnsafeRawBufferPointer(start: scales.base, count: count)
+        return try body(unsafe bytes.bytes)
     }
 
     /// The same in the kernels' words; valid while this value lives.
