@@ -16,6 +16,8 @@
     package let path: String
     /// Number of bytes, at least 1.
     package let count: Int
+    /// When the content was last changed before it was mapped, in nanoseconds since 1970.
+    package let modificationTime: Int
     /// Address of the first byte, aligned to a page; valid for as long as this object lives.
     @unsafe package let baseAddress: UnsafeRawPointer
 
@@ -33,6 +35,7 @@
         }
         self.path = path
         count = status.size
+        modificationTime = status.modificationTime
         unsafe baseAddress = UnsafeRawPointer(address)
     }
 

@@ -49,14 +49,32 @@ struct OpenFile: ~Copyable, Sendable {
 
     deinit { _ = close(descriptor) }
 
-    /// Size in bytes and whether this is a regular file.
-    func status() throws(FormatError) -> (size: Int, isRegular: Bool, isFolder: Bool) {
+    /// What the system says of an open file.
+    struct Status {
+        /// In bytes.
+        let size: Int
+        /// When its content was last changed, in nanoseconds since 1970.
+        let modificationTime: Int
+        let isRegular: Bool
+        let isFolder: Bool
+    }
+
+    /// Size, time of the last change and kind.
+    func status() throws(FormatError) -> Status {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else {
             throw systemFailure("cannot read \(name)")
         }
+        #if canImport(Darwin)
+            let time = status.st_mtimespec
+        #else
+            let time = status.st_mtim
+        #endif
         let kind = status.st_mode & S_IFMT
-        return (Int(status.st_size), kind == S_IFREG, kind == S_IFDIR)
+        return Status(
+            size: Int(status.st_size),
+            modificationTime: Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec),
+            isRegular: kind == S_IFREG, isFolder: kind == S_IFDIR)
     }
 
     /// Writes all of the bytes at the current position.

@@ -30,6 +30,8 @@ package struct SafetensorsFile: Sendable {
     package let names: [String]
     /// What the header says of the file: `{"format": "pt"}`.
     package let metadata: [String: String]
+    /// Where the tensors' bytes begin: all before them is the table.
+    package let dataStart: Int
 
     /// Maps a file and reads its table; throws one sentence with the file and the tensor when it is
     /// broken.
@@ -40,6 +42,7 @@ package struct SafetensorsFile: Sendable {
         tensors = header.tensors
         names = header.names
         metadata = header.metadata
+        dataStart = header.dataStart
     }
 
     /// Path of the file.

@@ -9,9 +9,10 @@ struct SafetensorsHeader {
     /// file.
     static let maximumLength = 100_000_000
 
+    /// Where the tensors' bytes begin.
+    let dataStart: Int
     private let path: String
-    /// Where the tensors' bytes begin, and how many there are.
-    private let dataStart: Int
+    /// How many bytes the tensors have.
     private let dataCount: Int
 
     init(of file: MappedFile) throws(FormatError) {

@@ -81,7 +81,8 @@ package enum SafetensorsWriter {
         }.map(\.element)
     }
 
-    /// The length and the table, padded with spaces to a multiple of 8 bytes.
+    /// The length and the table, padded with spaces so that the tensors' bytes begin where a cache
+    /// line may begin.
     private static func header(
         of sources: [SafetensorsSource], metadata: [String: String], path: String
     ) throws(FormatError) -> [UInt8] {
@@ -104,7 +105,7 @@ package enum SafetensorsWriter {
             offset = end
         }
         var text = Array(JSON.object(table).serialized(.compact).utf8)
-        text += repeatElement(0x20, count: (8 - text.count % 8) % 8)
+        text += repeatElement(0x20, count: 63 - (8 + text.count + 63) % 64)
         let length = UInt64(text.count)
         return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + text
     }
