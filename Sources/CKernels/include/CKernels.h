@@ -3,6 +3,7 @@
 #pragma once
 #include "adamw.h"
 #include "attention.h"
+#include "checksum.h"
 #include "cpu_features.h"
 #include "dtype.h"
 #include "elementwise.h"
