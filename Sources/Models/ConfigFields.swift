@@ -102,8 +102,16 @@ struct ConfigFields {
         if let activation = try string("hidden_act"), activation != "silu" {
             throw error("hidden_act is '\(activation)'; only 'silu' is supported")
         }
+        if let method = try object("quantization_config")?.string("quant_method") {
+            throw error(
+                "quantization_config.quant_method is '\(method)', and such checkpoints are not"
+                    + " read; take the model's f32, f16 or bf16 checkpoint, which can be quantised"
+                    + " when it is opened (quantization=int8, nf4 or int4)")
+        }
         if self["quantization_config"] != nil {
-            throw error("the checkpoint is quantised; only f32, f16 and bf16 weights are supported")
+            throw error(
+                "there is a quantization_config without a quant_method; only f32, f16 and bf16"
+                    + " weights are supported")
         }
         try refusePartialRotary()
     }

@@ -3,45 +3,50 @@ package import Tensors
 
 extension Decoder {
     /// Opens the checkpoint in `directory` (Hugging Face layout). The weights stay in the mapped
-    /// files: nothing is read until it is used.
+    /// files: nothing is read until it is used. Quantised ones lie in a mapped file of their own.
     ///
+    /// - Parameter quantization: how the matrices are quantised; nil leaves them as they are.
     /// - Throws: `FormatError` or `ModelError` when a file is missing or broken, the architecture is
-    ///   not supported, or config and tensors contradict each other.
-    package init(directory: String) throws {
+    ///   not supported, config and tensors contradict each other, or a matrix that is to be
+    ///   quantised has a value that is not finite.
+    package init(directory: String, quantization: BaseQuantization? = nil) throws {
         let path = "\(directory)/config.json"
         try self.init(
             DecoderConfig(JSON(contentsOfFile: path), name: path),
-            SafetensorsCheckpoint(directory: directory))
+            SafetensorsCheckpoint(directory: directory), quantization)
     }
 
     /// Opens the body of a checkpoint, whatever head that has: a language model's, a critic's or a
     /// reward model's.
     ///
     /// - Throws: as `init(directory:)`.
-    package init(bodyOf directory: String) throws {
+    package init(bodyOf directory: String, quantization: BaseQuantization? = nil) throws {
         let path = "\(directory)/config.json"
         try self.init(
             DecoderConfig(body: JSON(contentsOfFile: path), name: path),
-            SafetensorsCheckpoint(directory: directory))
+            SafetensorsCheckpoint(directory: directory), quantization)
     }
 
-    private init(_ config: DecoderConfig, _ checkpoint: SafetensorsCheckpoint) throws {
+    private init(
+        _ config: DecoderConfig, _ checkpoint: SafetensorsCheckpoint,
+        _ quantization: BaseQuantization?
+    ) throws {
         let directory = checkpoint.directory
-        var unread = Set(checkpoint.names)
-        let weights = try DecoderWeights(config) { name, shape in
-            unread.remove(name)
-            let (file, entry) = try checkpoint.entry(name)
-            guard entry.shape == shape else {
-                throw ModelError(
-                    "\(file.path): the tensor \"\(name)\" has the shape \(entry.shape), but "
-                        + "\(directory)/config.json implies \(shape).")
-            }
-            return Weight.dense(try Tensor(mapping: entry, of: file))
+        var dense: [(name: String, tensor: Tensor)] = []
+        for (name, shape) in DecoderWeights.names(config) {
+            dense.append((name, try checkpoint.tensor(name, shape: shape)))
         }
+        let unread = Set(checkpoint.names).subtracting(dense.map(\.name))
         if let name = unread.sorted().first(where: { !Self.isIgnorable($0, config) }) {
             throw ModelError(
                 "\(directory): the checkpoint holds the tensor \"\(name)\", which a "
                     + "\(config.architecture) of \(config.layerCount) layers has no place for.")
+        }
+        let quantized = try quantization?.weights(dense, of: checkpoint) ?? [:]
+        var place = 0
+        let weights = DecoderWeights(config) { name, _ in
+            defer { place += 1 }
+            return quantized[name].map(Weight.quantized) ?? .dense(dense[place].tensor)
         }
         self.init(config, weights)
     }
@@ -52,6 +57,31 @@ extension Decoder {
         if name.hasSuffix("rotary_emb.inv_freq") { return true }
         if !config.hasLanguageHead { return ValueHead.headNames.contains(name) }
         return name == "lm_head.weight" && config.tiesEmbeddings
+    }
+}
+
+extension SafetensorsCheckpoint {
+    /// A view of a weight, which must have the shape that the config implies.
+    fileprivate func tensor(_ name: String, shape: [Int]) throws -> Tensor {
+        let (file, entry) = try entry(name)
+        guard entry.shape == shape else {
+            throw ModelError(
+                "\(file.path): the tensor \"\(name)\" has the shape \(entry.shape), but "
+                    + "\(directory)/config.json implies \(shape).")
+        }
+        return try Tensor(mapping: entry, of: file)
+    }
+}
+
+extension Storage {
+    /// The bytes of a tensor in a mapped file, which must lie on a multiple of their element's
+    /// size.
+    convenience init(mapping entry: SafetensorsEntry, of file: SafetensorsFile) {
+        precondition(entry.isAligned, "\(file.path): \"\(entry.name)\" is not aligned.")
+        let bytes = unsafe UnsafeRawBufferPointer(
+            start: file.file.baseAddress + entry.byteRange.lowerBound,
+            count: entry.byteRange.count)
+        unsafe self.init(borrowing: bytes, owner: file.file)
     }
 }
 
@@ -67,11 +97,8 @@ extension Tensor {
                     + "only F32, F16 and BF16 are supported.")
         }
         if entry.isAligned {
-            let bytes = unsafe UnsafeRawBufferPointer(
-                start: file.file.baseAddress + entry.byteRange.lowerBound,
-                count: entry.byteRange.count)
-            let storage = unsafe Storage(borrowing: bytes, owner: file.file)
-            self.init(storage: storage, shape: entry.shape, dataType: type)
+            self.init(
+                storage: Storage(mapping: entry, of: file), shape: entry.shape, dataType: type)
         } else {
             self.init(uninitialized: entry.shape, dataType: type)
             let target = self

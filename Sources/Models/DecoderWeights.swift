@@ -34,6 +34,12 @@ package struct DecoderWeights {
         return languageHead
     }
 
+    /// How the projections are quantised; nil where they are dense.
+    package var quantization: Quantization? {
+        guard case .quantized(let matrix)? = layers.first?[.query].weight else { return nil }
+        return matrix.kind
+    }
+
     /// Asks `weight` for each weight by its checkpoint name and the shape that the config implies.
     ///
     /// This is the one table of names: loading, random initialisation and full training differ

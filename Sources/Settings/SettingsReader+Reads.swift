@@ -73,10 +73,10 @@ extension SettingsReader {
     }
 
     /// One of several names, or null, which stands for "not set".
-    package func optionalChoice(_ key: String, of names: [String], _ help: String)
-        throws(SettingsError) -> String?
-    {
-        try readOptional(key, .choice(names), default: nil, help)
+    package func optionalChoice(
+        _ key: String, default value: String? = nil, of names: [String], _ help: String
+    ) throws(SettingsError) -> String? {
+        try readOptional(key, .choice(names), default: value, help)
     }
 
     /// One of the cases of an enumeration, by their raw values.
@@ -104,8 +104,10 @@ extension SettingsReader {
     }
 
     /// A path that may be null, which stands for "not set".
-    package func optionalPath(_ key: String, _ help: String) throws(SettingsError) -> String? {
-        try readOptional(key, .path(record.tree.environment), default: nil, help)
+    package func optionalPath(_ key: String, default value: String? = nil, _ help: String)
+        throws(SettingsError) -> String?
+    {
+        try readOptional(key, .path(record.tree.environment), default: value, help)
     }
 
     // MARK: Lists

@@ -75,6 +75,9 @@ package struct SettingsReader {
         record.tree.root.node(at: path(key)) != nil
     }
 
+    /// The variables of the environment that the configuration was read in.
+    package var environment: [String: String] { record.tree.environment }
+
     /// Everything declared so far, in the order of the reads.
     package var declarations: [SettingDeclaration] {
         record.order.compactMap { record.declarations[$0] }

@@ -96,7 +96,7 @@ struct DecoderConfigTests {
             ("architectures", ["GemmaForCausalLM"], "GemmaForCausalLM"),
             ("hidden_act", "gelu", "gelu"),
             ("rope_parameters", ["rope_type": "yarn", "rope_theta": 10000], "yarn"),
-            ("quantization_config", ["quant_method": "gptq"], "quantised"),
+            ("quantization_config", ["quant_method": "gptq"], "quant_method is 'gptq'"),
             ("hidden_size", "64", "hidden_size"),
             ("num_hidden_layers", 0, "num_hidden_layers"),
             ("num_key_value_heads", 3, "num_key_value_heads"),

@@ -81,4 +81,17 @@ struct RolloutDifferenceTests {
             }
         }
     }
+
+    @Test(
+        "the log-probabilities agree over quantised weights",
+        arguments: OracleFixtures.models, Quantization.allCases)
+    func agree(model: String, kind: Quantization) throws {
+        let decoder = try Decoder(
+            directory: OracleFixtures.path("models/\(model)"),
+            quantization: BaseQuantization(kind, cacheFolder: nil))
+        let adapter = try LoRAAdapter(
+            directory: OracleFixtures.path("adapters/\(model)--all-linear-r8"),
+            for: decoder.config)
+        #expect(try difference(decoder, adapter, temperature: 0.7) <= 1e-5)
+    }
 }

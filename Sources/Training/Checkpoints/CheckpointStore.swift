@@ -55,6 +55,8 @@ package struct CheckpointStore {
         var state = state
         state.optimizerStep = optimizer.step
         state.criticOptimizerStep = critic?.optimizer.step
+        state.quantization = model.policy.base.weights.quantization?.rawValue
+        state.criticQuantization = critic?.critic.decoder.weights.quantization?.rawValue
         let folder = try AtomicFolder(replacing: run.checkpoint(step: state.step))
         let path = folder.partialPath
         try FileManager.default.createDirectory(
@@ -127,6 +129,7 @@ package struct CheckpointStore {
         }
         let state = try TrainerState(JSON(contentsOfFile: statePath), name: statePath)
         try checkCritic(state, statePath)
+        try checkQuantization(state, statePath)
         try Self.checkKind(model.folderName, in: "\(folder)/actor")
         try model.restore(from: "\(folder)/actor/\(model.folderName)")
         try reference?.restore(from: "\(folder)/actor/\(ReferenceModel.folderName)")
@@ -158,6 +161,25 @@ package struct CheckpointStore {
                     + "algorithm.adv_estimator as it was."
                 : "\(path) is of a run without a critic, but this run has one; set "
                     + "algorithm.adv_estimator as it was.")
+    }
+
+    /// An adapter goes on over the weights that it learned on.
+    private func checkQuantization(_ state: TrainerState, _ path: String) throws(TrainingError) {
+        func check(
+            _ saved: String?, _ own: DecoderWeights?, _ whose: String, _ key: String
+        ) throws(TrainingError) {
+            guard let own, saved != own.quantization?.rawValue else { return }
+            func words(_ kind: String?) -> String { kind ?? "not quantised" }
+            throw TrainingError(
+                "\(path) is of a run whose \(whose) was \(words(saved)), but this run's is "
+                    + "\(words(own.quantization?.rawValue)); set \(key) as it was.")
+        }
+        try check(
+            state.quantization, model.policy.base.weights, "base",
+            "actor_rollout_ref.model.quantization (model.quantization of sft)")
+        try check(
+            state.criticQuantization, critic?.critic.decoder.weights, "critic's base",
+            "critic.model.quantization")
     }
 
     private static let stateName = "trainer_state.json"

@@ -13,6 +13,10 @@ package struct TrainerState: Sendable, Equatable {
     package var klCoefficient: Double?
     /// Updates that the critic's optimizer made; `nil` in a run without a critic.
     package var criticOptimizerStep: Int?
+    /// How the base was quantised that the adapter learned on; `nil` for as its checkpoint has it.
+    package var quantization: String?
+    /// The same of the critic's base.
+    package var criticQuantization: String?
 
     package init() {}
 
@@ -23,6 +27,8 @@ package struct TrainerState: Sendable, Equatable {
         ]
         fields["kl_coef"] = klCoefficient.map { .number($0) }
         fields["critic_optimizer_step"] = criticOptimizerStep.map { .integer($0) }
+        fields["quantization"] = quantization.map { .string($0) }
+        fields["critic_quantization"] = criticQuantization.map { .string($0) }
         return .object(fields)
     }
 
@@ -45,5 +51,7 @@ package struct TrainerState: Sendable, Equatable {
         }
         let criticKey = "critic_optimizer_step"
         criticOptimizerStep = json[criticKey] == nil ? nil : try count(criticKey)
+        quantization = json["quantization"]?.string
+        criticQuantization = json["critic_quantization"]?.string
     }
 }

@@ -6,10 +6,12 @@ import Settings
 package struct CriticSettings: Sendable {
     /// Folder of the checkpoint that the critic is made on.
     package let path: String
-    /// Whether that is the actor's, whose weights then serve both.
+    /// Whether that is the actor's, quantised alike, whose weights then serve both.
     package let sharesActorBase: Bool
     /// The critic's own adapter; rank 0 trains a whole model.
     package let lora: LoRASettings
+    /// How the critic's frozen weights are quantised.
+    package let quantization: QuantizationSettings
     /// Whether a block's activations are computed again in the backward pass rather than kept.
     package let gradientCheckpointing: Bool
     /// Prompts in a mini-batch, each with all its responses; one optimizer update each.
@@ -40,8 +42,11 @@ package struct CriticSettings: Sendable {
             "path", default: model.path,
             "Folder of the checkpoint that the critic is made on; the actor's unless set, whose"
                 + " weights then serve both.")
-        sharesActorBase = canonicalPath(path) == canonicalPath(model.path)
+        let isActorsPath = canonicalPath(path) == canonicalPath(model.path)
         lora = try LoRASettings(base, inheriting: model.lora)
+        quantization = try QuantizationSettings(
+            base, lora: lora, inheriting: model.quantization, sharesBase: isActorsPath)
+        sharesActorBase = isActorsPath && quantization.kind == model.quantization.kind
         let models = base.derived("as actor_rollout_ref.model.enable_gradient_checkpointing")
         gradientCheckpointing = try models.bool(
             "enable_gradient_checkpointing", default: model.gradientCheckpointing,

@@ -13,6 +13,8 @@ package struct ModelSettings: Sendable {
     package let gradientCheckpointing: Bool
     /// The adapter.
     package let lora: LoRASettings
+    /// How the frozen weights are quantised.
+    package let quantization: QuantizationSettings
 
     /// Reads the keys of a model group.
     ///
@@ -29,6 +31,7 @@ package struct ModelSettings: Sendable {
             "enable_gradient_checkpointing", default: true,
             "Compute a block's activations again in the backward pass: less memory, more time.")
         lora = try LoRASettings(reader)
+        quantization = try QuantizationSettings(reader, lora: lora)
         try Self.declareOthers(reader)
     }
 

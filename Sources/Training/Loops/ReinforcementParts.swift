@@ -35,6 +35,7 @@ struct ReinforcementParts {
                 limit: settings.data.validationMaxSamples)
         model = try TrainedModel(
             directory: modelSettings.path, lora: modelSettings.lora,
+            quantization: modelSettings.quantization.base,
             seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)))
         let longestSequence = settings.data.prompts.maxLength + settings.data.maxResponseLength
         try model.checkFits(

@@ -35,6 +35,7 @@ package final class SupervisedRun {
         let validation = try Self.validationRows(settings, encoder)
         model = try TrainedModel(
             directory: settings.model.path, lora: settings.model.lora,
+            quantization: settings.model.quantization.base,
             seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)))
         try model.checkFits(
             tokenizer, longestSequence: settings.data.rows.maxLength, keys: "data.max_length")

@@ -34,7 +34,9 @@ package final class TrainedCritic {
         sharesBase = settings.sharesActorBase
         // The complement differs from every seed, and so from the actor's.
         let seed = ~seed
-        let base = sharesBase ? actor : try Decoder(bodyOf: directory)
+        let base =
+            sharesBase
+            ? actor : try Decoder(bodyOf: directory, quantization: settings.quantization.base)
         let stored =
             sharesBase ? nil : try ValueHead(checkpoint: directory, config: base.config)
         let start = stored ?? ValueHead(fresh: base.config, seed: seed)

@@ -1,6 +1,6 @@
 package import Adapters
 import Formats
-import Models
+package import Models
 package import Rollouts
 import Tensors
 
@@ -16,11 +16,14 @@ package final class TrainedModel {
     ///
     /// - Parameters:
     ///   - directory: the base checkpoint.
+    ///   - quantization: how the base is quantised; nil leaves it as it is.
     ///   - seed: of a fresh adapter.
     /// - Throws: when base or adapter cannot be read, or do not fit each other or the settings.
-    package init(directory: String, lora: LoRASettings, seed: UInt64) throws {
+    package init(
+        directory: String, lora: LoRASettings, quantization: BaseQuantization? = nil, seed: UInt64
+    ) throws {
         self.directory = directory
-        let base = try Decoder(directory: directory)
+        let base = try Decoder(directory: directory, quantization: quantization)
         guard lora.isOn else {
             adapter = nil
             policy = .full(base: base)
@@ -70,7 +73,9 @@ package final class TrainedModel {
     var summary: String {
         let config = policy.decoder.config
         let what = adapter.map { "LoRA rank \($0.config.rank)" } ?? "the whole model"
-        return "model     \(directory) (\(config.architecture), \(config.layerCount) layers)\n"
+        let kind = policy.decoder.weights.quantization.map { ", \($0.rawValue)" } ?? ""
+        return
+            "model     \(directory) (\(config.architecture), \(config.layerCount) layers\(kind))\n"
             + "training  \(what), \(policy.parameters.count.grouped) parameters"
     }
 

@@ -14,12 +14,18 @@ struct DoctorCommand: ParsableCommand {
     @Option(help: "A model's folder to look at.")
     var model: String?
 
+    @Option(help: "How the model's weights are quantised when it is opened.")
+    var quantization: Quantization?
+
     @Option(help: "Threads that compute; 0 for one a core.")
     var threads: Int = 0
 
     func validate() throws {
         guard threads >= 0, threads <= 4096 else {
             throw ValidationError("--threads is \(threads); it must be from 0 to 4096.")
+        }
+        if quantization != nil, model == nil {
+            throw ValidationError("--quantization is of a model; name its folder with --model.")
         }
     }
 
@@ -47,7 +53,9 @@ struct DoctorCommand: ParsableCommand {
     private func describe(_ directory: String) throws {
         print("")
         let start = ContinuousClock.now
-        let decoder = try Decoder(directory: directory)
+        let decoder = try Decoder(
+            directory: directory,
+            quantization: quantization.map(BaseQuantization.init(ofCommand:)))
         let seconds = (ContinuousClock.now - start).seconds
         let config = decoder.config
         let weights = decoder.weights.named.map(\.weight)
@@ -60,7 +68,10 @@ struct DoctorCommand: ParsableCommand {
                 + "\(config.heads.queryHeads)/\(config.heads.keyValueHeads), vocabulary "
                 + "\(config.vocabularySize)")
         line("parameters", "\(weights.reduce(0) { $0 + $1.count })")
-        line("weights", "\(gibibytes(bytes)) of \(decoder.weights.embedding.typeName)")
+        let types = [decoder.weights.layers[0][.query].weight, decoder.weights.embedding]
+            .map(\.typeName)
+        let others = types[0] == types[1] ? "" : ", embedding and head \(types[1])"
+        line("weights", "\(gibibytes(bytes)) of \(types[0])\(others)")
         line("opened in", "\(seconds.formatted(digits: 3)) s")
         let tokenizer = try Tokenizer(directory: directory)
         try tokenizer.checkFits(vocabularySize: config.vocabularySize)

@@ -1,7 +1,9 @@
 import Adapters
 import ArgumentParser
+import Foundation
 import Models
 import Tensors
+import Training
 
 /// The options of every command that runs a model.
 struct ModelOptions: ParsableArguments {
@@ -10,6 +12,9 @@ struct ModelOptions: ParsableArguments {
 
     @Option(help: "A LoRA adapter's folder, in PEFT layout.")
     var adapter: String?
+
+    @Option(help: "How the weights are quantised when the model is opened.")
+    var quantization: Quantization?
 
     @Option(help: "Threads that compute; 0 for one a core.")
     var threads: Int = 0
@@ -23,8 +28,21 @@ struct ModelOptions: ParsableArguments {
     /// The model, and the adapter if one was named.
     func load() throws -> (decoder: Decoder, adapter: LoRAAdapter?) {
         Threads.setCount(threads)
-        let decoder = try Decoder(directory: model)
+        let decoder = try Decoder(
+            directory: model, quantization: quantization.map(BaseQuantization.init(ofCommand:)))
         let lora = try adapter.map { try LoRAAdapter(directory: $0, for: decoder.config) }
         return (decoder, lora)
     }
 }
+
+extension BaseQuantization {
+    /// The quantisation that a command's option names, kept in the folder of all programs.
+    init(ofCommand kind: Quantization) {
+        let environment = ProcessInfo.processInfo.environment
+        self = BaseQuantization(
+            kind, cacheFolder: QuantizationCache.standardFolder(environment: environment)
+        ).reported()
+    }
+}
+
+extension Quantization: ExpressibleByArgument {}
