@@ -15,8 +15,11 @@
 // along the reduction: 8 rows by 32 bytes at a time in registers. bf16 is turned two neighbours
 // at once and widened after, by one shift or one mask.
 //
-// With one or two rows (decoding) packing a whole panel would cost more than it saves: short strips
-// of W, several vectors wide, are turned and used at once, in the same order.
+// With one or two rows (decoding) packing would cost more than it saves: columns of W are turned in
+// registers and used at once, in the same order. What bounds this is memory, so the next columns
+// are fetched in the order of memory. With up to PACKED_ROWS rows (decoding a batch) a is packed
+// once for all tasks, W is read row after row, and the next panel is fetched between the
+// multiply-adds, which leave the loads room.
 //
 // Work is split over threads by tiles of the result, never along a reduction.
 #include "../include/linear.h"
@@ -127,11 +130,22 @@ static void run_task(void *context, long task) {
 }
 
 static void run(const outer_call *call) {
-    bool few_rows = call->transposed && call->rows <= FEW_ROWS && call->scales == nullptr;
+    bool few_rows =
+        call->transposed && call->rows <= FEW_ROWS && call->scales == nullptr;
     linear_job job = {kernels(), call, few_rows, {}};
     tiling most = {.tile_rows = TILE_ROWS, .tile_columns = TILE_COLUMNS};
     tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = job.kernels->panel};
-    if (job.few_rows) least.tile_columns = job.kernels->few_rows_panel;
+    outer_call packed = *call;
+    if (few_rows) {
+        least.tile_columns = job.kernels->few_rows_panel;
+    } else if (call->rows <= PACKED_ROWS && call->depth <= PACKED_DEPTH) {
+        // Tasks that share all rows would each pack them again.
+        float *a = ck_scratch(1, sizeof(float) * (size_t)(PACKED_ROWS * call->depth + 8));
+        job.kernels->pack_rows(call, a);
+        packed.packed = a;
+        job.call = &packed;
+        least.tile_rows = PACKED_ROWS;
+    }
     job.tiling = tile(call->rows, call->columns, call->depth, most, least);
     ck_parallel(job.tiling.tasks, run_task, &job);
 }

@@ -6,12 +6,13 @@
 
 // Blocking. Only OUTER_DEPTH has an influence on bits.
 enum {
-    FEW_ROWS = 2,        // up to which b is turned in short strips that are used at once
-    FEW_ROWS_STRIP = 32, // depth of such a strip
+    FEW_ROWS = 2,        // up to which b is turned in registers and used at once
     OUTER_ROWS = 6,      // of a tile; with two vectors of columns, 12 sums and 3 operands fit
     OUTER_DEPTH = 384,   // of one pass: a packed panel of b stays in the L1 cache...
     TILE_ROWS = 192,     // ...and a packed block of a in the L2 cache
     TILE_COLUMNS = 512,
+    PACKED_ROWS = 36,        // up to which a is packed once for all tasks and passes...
+    PACKED_DEPTH = 1 << 13,  // ...unless it is this deep
 };
 
 // out = (accumulate ? out : 0) + scale * sum + bias
@@ -34,6 +35,7 @@ typedef struct {
     ck_dtype dtype;
     const float *scales; // of quantised b, which is then [N, K] in panels, else null
     bool transposed;
+    const float *packed; // all of a, or null where each task packs what it needs
     linear_output out;
 } outer_call;
 
@@ -43,6 +45,8 @@ typedef struct {
     // All rows, at most FEW_ROWS, and columns c0..<c1 with b transposed: reads b straight from
     // memory.
     void (*few_rows)(const outer_call *call, long c0, long c1);
-    // Rows r0..<r1 and columns c0..<c1: packs a and b into scratch.
+    // Packs all of a for `packed`.
+    void (*pack_rows)(const outer_call *call, float *packed);
+    // Rows r0..<r1 and columns c0..<c1: packs b, and a unless it is, into scratch.
     void (*outer_tile)(const outer_call *call, long r0, long r1, long c0, long c1);
 } linear_kernels;
