@@ -62,3 +62,16 @@ measure_machine() {
     peak=$(sed -n 's/^peak of a core *\([0-9.]*\) .*/\1/p' <<< "$report" |
         awk -v threads="$threads" '{ print $1 * threads }')
 }
+
+# Waits for a process, and keeps the most memory that it had: peak, and own (in no file), in kB.
+watch_memory() { # PROCESS
+    local now anonymous
+    peak_memory=0 own_memory=0
+    while read -r now anonymous < <(awk '/^VmHWM/ { all = $2 } /^RssAnon/ { own = $2 }
+        END { if (all) print all, own }' "/proc/$1/status" 2> /dev/null); do
+        peak_memory=$now
+        [ "$anonymous" -le "$own_memory" ] || own_memory=$anonymous
+        sleep 0.1
+    done
+    wait "$1"
+}

@@ -24,15 +24,7 @@ done > "$work/prompts.jsonl"
     actor_rollout_ref.actor.optim.lr=3e-5 actor_rollout_ref.actor.use_kl_loss=True \
     trainer.total_epochs="$steps" trainer.default_local_dir="$work/run" \
     trainer.resume_mode=disable "$@" &
-process=$!
-peak=0 anonymous=0 # kB, read while the program runs: they are gone with it
-while read -r now own < <(awk '/^VmHWM/ { all = $2 } /^RssAnon/ { own = $2 }
-    END { if (all) print all, own }' "/proc/$process/status" 2> /dev/null); do
-    peak=$now
-    [ "$own" -le "$anonymous" ] || anonymous=$own
-    sleep 0.1
-done
-wait "$process"
+watch_memory $!
 
 echo
 for name in timing_s/gen timing_s/ref timing_s/update_actor timing_s/step \
@@ -41,7 +33,7 @@ for name in timing_s/gen timing_s/ref timing_s/update_actor timing_s/step \
     grep -o "\"$name\": [0-9.e+-]*" "$work/run/metrics.jsonl" | awk '{printf "%14.7g", $2}'
     echo
 done
-awk -v peak="$peak" -v own="$anonymous" -v base="$(stat -c %s "$model/model.safetensors")" 'BEGIN {
+awk -v peak="$peak_memory" -v own="$own_memory" -v base="$(stat -c %s "$model/model.safetensors")" 'BEGIN {
     printf "peak memory %.2f GiB; %.2f GB over the mapped checkpoint; in no file %.2f GB\n",
         peak / 1048576, peak * 1.024e-6 - base * 1e-9, own * 1.024e-6
 }'

@@ -47,6 +47,8 @@ struct DoctorCommand: ParsableCommand {
                 rows: rows, shape: [4864, 896], type: .bfloat16)
             line("\(rows) x bf16 weight", "\(giga(speed)) GFLOP/s, all threads")
         }
+        let cube = Processor.measuredLinear(rows: 1024, shape: [1024, 1024], type: .float32)
+        line("1024 cubed in f32", "\(giga(cube)) GFLOP/s, all threads")
         line("GPU", "not used by this build")
     }
 
