@@ -80,11 +80,18 @@ typedef struct {
     long rows, columns, tile_rows, tile_columns, tasks;
 } tiling;
 
+// As few tiles of at most `most` as make `total`, all about the same size: then threads that take
+// the same number of tiles end together.
+static long even(long total, long most, long unit) {
+    long tiles = ck_max(1, ck_divide_up(total, most));
+    return ck_round_up(ck_max(1, ck_divide_up(total, tiles)), unit);
+}
+
 // Halves the tiles, the longer side first and not below the least sizes, until there are enough
 // for all threads or a tile holds no more than the least work.
 static tiling tile(long rows, long columns, long depth, tiling most, tiling least) {
-    tiling t = {rows, columns, ck_min(most.tile_rows, ck_round_up(rows, least.tile_rows)),
-                ck_min(most.tile_columns, ck_round_up(columns, least.tile_columns)), 0};
+    tiling t = {rows, columns, even(rows, most.tile_rows, OUTER_ROWS),
+                even(columns, most.tile_columns, least.tile_columns), 0};
     long wanted = ck_threads() == 1 ? 1 : TASKS_A_THREAD * ck_threads();
     for (;;) {
         t.tasks = ck_divide_up(rows, t.tile_rows) * ck_divide_up(columns, t.tile_columns);
