@@ -4,8 +4,7 @@
     python llama_cpp_decode.py MODEL.gguf [--runs 3] [--threads 2]
 
 Prompts are random tokens, and so are the tokens that "decoding" appends: nothing is drawn from the
-logits, which spares the peer work that Lorikeet's figures have in them. Best of --runs, after one
-to warm up. Prints a JSON object: {"prefill", "decode 1", "decode 16"} in tokens a second, and the
+logits, which spares the peer work that Lorikeet's figures have in them. Best of --runs. Prints a JSON object: {"prefill", "decode 1", "decode 16"} in tokens a second, and the
 process's peak memory in GiB.
 """
 
@@ -21,12 +20,10 @@ PREFILL, PROMPT, RESPONSE = 512, 51, 64
 
 
 class Session:
-    def __init__(self, path, sequences, threads, unified):
-        settings = llama_cpp.llama_model_default_params()
-        self.model = llama_cpp.llama_model_load_from_file(path.encode(), settings)
-        if not self.model:
-            raise SystemExit(f"llama.cpp cannot read {path}")
-        vocabulary = llama_cpp.llama_model_get_vocab(self.model)
+    """A context on a loaded model, for so many sequences."""
+
+    def __init__(self, model, sequences, threads, unified=True):
+        vocabulary = llama_cpp.llama_model_get_vocab(model)
         self.vocabulary_size = llama_cpp.llama_vocab_n_tokens(vocabulary)
         settings = llama_cpp.llama_context_default_params()
         settings.n_ctx = sequences * 256 if sequences > 1 else 1024
@@ -34,7 +31,7 @@ class Session:
         settings.n_seq_max = sequences
         settings.n_threads = settings.n_threads_batch = threads
         settings.kv_unified = unified
-        self.context = llama_cpp.llama_init_from_model(self.model, settings)
+        self.context = llama_cpp.llama_init_from_model(model, settings)
         self.batch = llama_cpp.llama_batch_init(settings.n_batch, 0, 1)
         self.random = random.Random(0)
 
@@ -59,7 +56,6 @@ class Session:
     def close(self):
         llama_cpp.llama_batch_free(self.batch)
         llama_cpp.llama_free(self.context)
-        llama_cpp.llama_model_free(self.model)
 
 
 def prefill_speed(session):
@@ -78,7 +74,7 @@ def decode_speed(session, sequences):
 
 
 def best(runs, measure, *arguments):
-    return max([measure(*arguments) for _ in range(runs + 1)][1:])
+    return max(measure(*arguments) for _ in range(runs))
 
 
 def main():
@@ -93,16 +89,21 @@ def main():
         llama_cpp.llama_log_set(quiet, None)
     llama_cpp.llama_backend_init()
 
-    session = Session(options.model, 1, options.threads, unified=True)
+    settings = llama_cpp.llama_model_default_params()
+    model = llama_cpp.llama_model_load_from_file(options.model.encode(), settings)
+    if not model:
+        raise SystemExit(f"llama.cpp cannot read {options.model}")
+    session = Session(model, 1, options.threads)
+    session.decode([(0, 0, True)])  # reads the weights into memory
     figures = {
         "prefill": best(options.runs, prefill_speed, session),
         "decode 1": best(options.runs, decode_speed, session, 1),
+        "decode 16": 0,
     }
     session.close()
     # One cache for all sequences or one for each: the faster one counts.
-    figures["decode 16"] = 0
     for unified in (True, False):
-        session = Session(options.model, 16, options.threads, unified)
+        session = Session(model, 16, options.threads, unified)
         speed = best(options.runs, decode_speed, session, 16)
         figures["decode 16"] = max(figures["decode 16"], speed)
         session.close()
