@@ -35,6 +35,14 @@ package enum Weight {
         }
     }
 
+    /// Whether there is a product of it with activations of 8 bits: for int8 and int4.
+    package var takesInt8Activations: Bool {
+        switch self {
+        case .dense: false
+        case .quantized(let tensor): tensor.kind != .nf4
+        }
+    }
+
     /// Where the gradient collects; a quantised weight has none.
     package var node: GradientNode? {
         switch self {

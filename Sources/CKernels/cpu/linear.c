@@ -27,7 +27,7 @@
 #include "../include/parallel.h"
 #include "isa.h"
 #include "linear_call.h"
-#include "quantized_layout.h"
+#include "quantized_linear.h"
 
 #if CK_HAS_X86
 #include <immintrin.h>
@@ -121,7 +121,7 @@ static void part(const tiling *t, long task, long *row, long *row_end, long *col
 typedef struct {
     const linear_kernels *kernels;
     const outer_call *call;
-    bool few_rows;
+    void (*few_rows)(const outer_call *call, long c0, long c1); // null for many
     tiling tiling;
 } linear_job;
 
@@ -129,21 +129,33 @@ static void run_task(void *context, long task) {
     const linear_job *job = context;
     long row, row_end, column, column_end;
     part(&job->tiling, task, &row, &row_end, &column, &column_end);
-    if (job->few_rows) {
-        job->kernels->few_rows(job->call, column, column_end);
+    if (job->few_rows != nullptr) {
+        job->few_rows(job->call, column, column_end);
     } else {
         job->kernels->outer_tile(job->call, row, row_end, column, column_end);
     }
 }
 
+// What reads b straight from memory where rows are few, or null.
+static void (*few_rows_kernel(const linear_kernels *k, const outer_call *call))(const outer_call *,
+                                                                                long, long) {
+    if (!call->transposed) return nullptr;
+    if (call->scales == nullptr) return call->rows <= FEW_ROWS ? k->few_rows : nullptr;
+#if CK_HAS_X86
+    if (call->rows <= QUANTIZED_FEW_ROWS && k != &kernels_portable) {
+        return ck_quantized_few_rows_avx2;
+    }
+#endif
+    return nullptr;
+}
+
 static void run(const outer_call *call) {
-    bool few_rows =
-        call->transposed && call->rows <= FEW_ROWS && call->scales == nullptr;
-    linear_job job = {kernels(), call, few_rows, {}};
+    const linear_kernels *chosen = kernels();
+    linear_job job = {chosen, call, few_rows_kernel(chosen, call), {}};
     tiling most = {.tile_rows = TILE_ROWS, .tile_columns = TILE_COLUMNS};
     tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = job.kernels->panel};
     outer_call packed = *call;
-    if (few_rows) {
+    if (job.few_rows != nullptr) {
         least.tile_columns = job.kernels->few_rows_panel;
     } else if (call->rows <= PACKED_ROWS && call->depth <= PACKED_DEPTH) {
         // Tasks that share all rows would each pack them again.

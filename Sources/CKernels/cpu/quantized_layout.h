@@ -2,7 +2,6 @@
 #pragma once
 #include "../include/weight.h"
 #include "isa.h"
-#include "linear_call.h"
 
 // 32767 times QLoRA's levels (arXiv 2305.14314, appendix E), rounded.
 static const int16_t ck_nf4_levels[16] = {-32767, -22812, -17205, -12940, -9320, -6054,
@@ -70,7 +69,3 @@ CK_INLINE void ck_weight_row(ck_weight W, long K, long n, float *y) {
     case CK_NF4: ck_quantized_row(W, CK_NF4, K, n, y); break;
     }
 }
-
-// Packs columns c..<c + width of a call's quantised b as [depth][width], absent ones as zeros.
-void ck_quantized_pack(const outer_call *call, long c, long d, long depth, long width,
-                       float *packed);

@@ -219,23 +219,3 @@ void ck_weight_rows(long rows, long K, ck_weight weight, long first, float *y) {
     rows_call call = {rows, K, first, weight, y};
     widen_rows_run(ck_divide_up(rows, ck_rows_per_task(K)), &call);
 }
-
-void ck_quantized_pack(const outer_call *call, long c, long d, long depth, long width,
-                       float *packed) {
-    ck_weight W = {call->b, call->dtype, call->scales};
-    const long K = call->ldb, word_depth = ck_word_depth(W.dtype);
-    for (long i = 0; i < depth; i++) {
-        for (long column = 0; column < width; column++) {
-            long n = call->transposed ? c + column : d + i;
-            long k = call->transposed ? d + i : c + column;
-            float *to = packed + i * width + column;
-            *to = 0;
-            if (c + column >= call->columns) continue;
-            ck_weight panel = ck_weight_from_row(W, n / CK_PANEL * CK_PANEL, K);
-            const uint32_t *words = panel.data;
-            uint32_t word = words[k / word_depth * CK_PANEL + n % CK_PANEL];
-            float scale = panel.scales[k / CK_GROUP * CK_PANEL + n % CK_PANEL];
-            *to = ck_dequantized(ck_level(W.dtype, word, k % word_depth), scale);
-        }
-    }
-}

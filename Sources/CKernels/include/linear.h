@@ -10,6 +10,13 @@ void ck_linear_forward(long M, long N, long K, const float *_Nonnull x, long ldx
                        ck_weight W, const void *_Nullable bias, ck_dtype bias_dtype, float scale,
                        int accumulate, float *_Nonnull y, long ldy);
 
+// y[m, n] = sum_k x[m, k] * W[n, k] + (bias ? bias[n] : 0) with each row of x quantised to 8 bits by
+// groups; W is CK_INT8 or CK_INT4. Each row of y has the same bits whatever M is (see
+// quantized_rows.c).
+void ck_linear_forward_int8(long M, long N, long K, const float *_Nonnull x, long ldx,
+                            ck_weight W, const void *_Nullable bias, ck_dtype bias_dtype,
+                            float *_Nonnull y, long ldy);
+
 // dx[m, k] = (accumulate ? dx[m, k] : 0) + scale * sum_n dy[m, n] * W[n, k]
 void ck_linear_backward_input(long M, long N, long K, const float *_Nonnull dy, long lddy,
                               ck_weight W, float scale, int accumulate, float *_Nonnull dx,

@@ -31,6 +31,14 @@ package struct LowRankRows {
     }
 }
 
+/// How a product with a frozen weight reads its activations.
+package enum ActivationPrecision: String, CaseIterable, Sendable {
+    /// As they are: a row has the same bits as in training.
+    case float32
+    /// Each row quantised to 8 bits by groups of 64, for int8 and int4 weights; nothing is recorded.
+    case int8
+}
+
 /// `y = x Wᵀ + bias + scale (x Aᵀ) Bᵀ`.
 ///
 /// - Parameters:
@@ -38,13 +46,26 @@ package struct LowRankRows {
 ///   - weight: `[N, K]`, of any type or quantised.
 ///   - bias: `[N]`, of any type.
 ///   - lowRank: the adapter's part, or none.
+///   - activations: how the product with the weight reads `x`; the adapter's reads it as it is.
+///     Only a weight that `takesInt8Activations` may be given `int8`, and then no tape.
 /// - Returns: `[T, N]`.
 package func linear(
-    _ x: Tensor, _ weight: Weight, bias: Tensor? = nil, lowRank: LowRank? = nil, _ tape: Tape?
+    _ x: Tensor, _ weight: Weight, bias: Tensor? = nil, lowRank: LowRank? = nil,
+    activations: ActivationPrecision = .float32, _ tape: Tape?
 ) -> Tensor {
     let (T, N, K) = (x.rows, weight.shape[0], weight.shape[1])
     precondition(x.columns == K, "A weight \(weight.shape) cannot take \(x.shape).")
     var y = Tensor(uninitialized: [T, N])
+    if activations == .int8 {
+        precondition(tape == nil && weight.takesInt8Activations, "No product with 8-bit rows.")
+        unsafe ck_linear_forward_int8(
+            T, N, K, x.floats, K, weight.kernelWeight, bias?.bytes,
+            bias?.dataType.kernelType ?? CK_F32, y.floats, N)
+        if let lowRank {
+            addProduct(product(x, lowRank.A), lowRank.B, scale: lowRank.scale, to: y)
+        }
+        return y
+    }
     unsafe ck_linear_forward(
         T, N, K, x.floats, K, weight.kernelWeight, bias?.bytes, bias?.dataType.kernelType ?? CK_F32,
         1, 0,
@@ -91,9 +112,10 @@ package func linear(
 /// - Parameter lowRanks: of runs of rows that do not overlap; the other rows have the base alone.
 /// - Returns: `[T, N]`.
 package func linear(
-    _ x: Tensor, _ weight: Weight, bias: Tensor? = nil, lowRanks: [LowRankRows]
+    _ x: Tensor, _ weight: Weight, bias: Tensor? = nil, lowRanks: [LowRankRows],
+    activations: ActivationPrecision = .float32
 ) -> Tensor {
-    let y = linear(x, weight, bias: bias, nil)
+    let y = linear(x, weight, bias: bias, activations: activations, nil)
     for part in lowRanks {
         let inner = product(x.rows(part.rows), part.lowRank.A)
         addProduct(inner, part.lowRank.B, scale: part.lowRank.scale, to: y.rows(part.rows))
