@@ -94,6 +94,36 @@ static void few_rows(void) {
     free((void *)W.data), free(x), free(y);
 }
 
+// Quantised weights beside bf16, from memory: weights a second, and GFLOP/s.
+static void quantized(void) {
+    const char *names[] = {"bf16", "int8", "int4", "nf4", "int8, 8-bit rows", "int4, 8-bit rows"};
+    const ck_dtype types[] = {CK_BF16, CK_INT8, CK_INT4, CK_NF4, CK_INT8, CK_INT4};
+    const long N = 65536, K = 896, rows[] = {1, 2, 4, 8, 16, 32};
+    float *values = uniform(N * K), *x = uniform(32 * K), *y = uniform(32 * N);
+    printf("N %ld K %ld: G weights/s and GFLOP/s\n", N, K);
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++) {
+        bool dense = types[i] == CK_BF16;
+        size_t bytes = dense ? (size_t)(N * K * 2) : ck_quantized_bytes(N, K, types[i]);
+        void *data = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        float *scales = dense ? NULL : uniform((long)ck_quantized_scales(N, K));
+        if (dense) ck_convert(N * K, values, CK_F32, data, CK_BF16);
+        else ck_quantize(N, K, values, CK_F32, types[i], data, scales);
+        ck_weight W = {data, types[i], scales};
+        printf("  %-16s", names[i]);
+        for (unsigned j = 0; j < sizeof rows / sizeof *rows; j++) {
+            BEST(once, {
+                if (i < 4) ck_linear_forward(rows[j], N, K, x, K, W, NULL, CK_F32, 1, 0, y, N);
+                else ck_linear_forward_int8(rows[j], N, K, x, K, W, NULL, CK_F32, y, N);
+            })
+            double weights = 1e-9 * (double)N * (double)K / once;
+            printf("  M %ld: %.1f (%.0f)", rows[j], weights, 2 * weights * (double)rows[j]);
+        }
+        printf("\n");
+        free(data), free(scales);
+    }
+    free(values), free(x), free(y);
+}
+
 static void fused_head(double peak) {
     const long T = 512, V = 32768, D = 896;
     float *hidden = uniform(T * D), *results = uniform(5 * T), *dhidden = uniform(T * D);
@@ -120,5 +150,6 @@ int main(int count, char **arguments) {
            (int)ck_isa_in_use(), peak, 1e6 * tasks);
     many_rows(peak);
     few_rows();
+    quantized();
     fused_head(peak);
 }
