@@ -17,12 +17,13 @@
 //
 // With one or two rows (decoding) packing would cost more than it saves: columns of W are turned in
 // registers and used at once, in the same order. What bounds this is memory, so the next columns
-// are fetched in the order of memory. With up to PACKED_ROWS rows (decoding a batch) a is packed
-// once for all tasks, W is read row after row, and the next panel is fetched between the
-// multiply-adds, which leave the loads room.
+// are fetched in the order of memory. With a batch that fills two vectors a is turned instead and
+// W's elements are broadcast: linear_batch.inc. In both, memory is read row after row of W.
 //
 // Work is split over threads by tiles of the result, never along a reduction.
 #include "../include/linear.h"
+
+#include <stdatomic.h>
 
 #include "../include/parallel.h"
 #include "isa.h"
@@ -121,7 +122,7 @@ static void part(const tiling *t, long task, long *row, long *row_end, long *col
 typedef struct {
     const linear_kernels *kernels;
     const outer_call *call;
-    void (*few_rows)(const outer_call *call, long c0, long c1); // null for many
+    columns_kernel *all_rows; // null where rows are cut as well
     tiling tiling;
 } linear_job;
 
@@ -129,18 +130,20 @@ static void run_task(void *context, long task) {
     const linear_job *job = context;
     long row, row_end, column, column_end;
     part(&job->tiling, task, &row, &row_end, &column, &column_end);
-    if (job->few_rows != nullptr) {
-        job->few_rows(job->call, column, column_end);
+    if (job->all_rows != nullptr) {
+        job->all_rows(job->call, column, column_end);
     } else {
         job->kernels->outer_tile(job->call, row, row_end, column, column_end);
     }
 }
 
-// What reads b straight from memory where rows are few, or null.
-static void (*few_rows_kernel(const linear_kernels *k, const outer_call *call))(const outer_call *,
-                                                                                long, long) {
+// What takes all rows at once and reads b as it lies, or null.
+static columns_kernel *all_rows_kernel(const linear_kernels *k, const outer_call *call) {
     if (!call->transposed) return nullptr;
-    if (call->scales == nullptr) return call->rows <= FEW_ROWS ? k->few_rows : nullptr;
+    if (call->scales == nullptr) {
+        if (call->rows <= FEW_ROWS) return k->few_rows;
+        return call->rows >= k->least_batch && call->rows <= k->most_batch ? k->batch : nullptr;
+    }
 #if CK_HAS_X86
     if (call->rows <= QUANTIZED_FEW_ROWS && k != &kernels_portable) {
         return ck_quantized_few_rows_avx2;
@@ -149,23 +152,21 @@ static void (*few_rows_kernel(const linear_kernels *k, const outer_call *call))(
     return nullptr;
 }
 
-static void run(const outer_call *call) {
+static void run(outer_call call) {
     const linear_kernels *chosen = kernels();
-    linear_job job = {chosen, call, few_rows_kernel(chosen, call), {}};
+    linear_job job = {chosen, &call, all_rows_kernel(chosen, &call), {}};
     tiling most = {.tile_rows = TILE_ROWS, .tile_columns = TILE_COLUMNS};
-    tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = job.kernels->panel};
-    outer_call packed = *call;
-    if (job.few_rows != nullptr) {
-        least.tile_columns = job.kernels->few_rows_panel;
-    } else if (call->rows <= PACKED_ROWS && call->depth <= PACKED_DEPTH) {
-        // Tasks that share all rows would each pack them again.
-        float *a = ck_scratch(1, sizeof(float) * (size_t)(PACKED_ROWS * call->depth + 8));
-        job.kernels->pack_rows(call, a);
-        packed.packed = a;
-        job.call = &packed;
-        least.tile_rows = PACKED_ROWS;
+    tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = chosen->panel};
+    if (job.all_rows == chosen->batch) {
+        least = (tiling){.tile_rows = call.rows, .tile_columns = BATCH_COLUMNS};
+        size_t count = (size_t)(chosen->most_batch * call.depth);
+        float *packed = ck_scratch(1, sizeof(float) * count);
+        chosen->pack_batch(&call, packed);
+        call.packed = packed;
+    } else if (job.all_rows != nullptr) {
+        least.tile_columns = chosen->few_rows_panel;
     }
-    job.tiling = tile(call->rows, call->columns, call->depth, most, least);
+    job.tiling = tile(call.rows, call.columns, call.depth, most, least);
     ck_parallel(job.tiling.tasks, run_task, &job);
 }
 
@@ -179,7 +180,7 @@ void ck_linear_forward(long M, long N, long K, const float *x, long ldx, ck_weig
                        .b = W.data, .ldb = K, .dtype = W.dtype, .scales = W.scales,
                        .transposed = true,
                        .out = {y, ldy, scale, accumulate != 0, bias, bias_dtype}};
-    run(&call);
+    run(call);
 }
 
 void ck_linear_backward_input(long M, long N, long K, const float *dy, long lddy, ck_weight W,
@@ -188,7 +189,7 @@ void ck_linear_backward_input(long M, long N, long K, const float *dy, long lddy
     outer_call call = {.rows = M, .columns = K, .depth = N, .a = dy, .a_row = lddy, .a_depth = 1,
                        .b = W.data, .ldb = K, .dtype = W.dtype, .scales = W.scales,
                        .out = {dx, lddx, scale, accumulate != 0, nullptr, CK_F32}};
-    run(&call);
+    run(call);
 }
 
 void ck_linear_backward_weight(long M, long N, long K, const float *dy, long lddy, const float *x,
@@ -197,7 +198,7 @@ void ck_linear_backward_weight(long M, long N, long K, const float *dy, long ldd
     outer_call call = {.rows = N, .columns = K, .depth = M, .a = dy, .a_row = 1, .a_depth = lddy,
                        .b = x, .ldb = ldx, .dtype = CK_F32,
                        .out = {dW, K, scale, true, nullptr, CK_F32}};
-    run(&call);
+    run(call);
 }
 
 // MARK: Bias

@@ -11,8 +11,8 @@ enum {
     OUTER_DEPTH = 384,   // of one pass: a packed panel of b stays in the L1 cache...
     TILE_ROWS = 192,     // ...and a packed block of a in the L2 cache
     TILE_COLUMNS = 512,
-    PACKED_ROWS = 36,        // up to which a is packed once for all tasks and passes...
-    PACKED_DEPTH = 1 << 13,  // ...unless it is this deep
+    BATCH_COLUMNS = 6,       // of a tile whose vectors are rows of a; b is widened...
+    BATCH_STRIP = 64,        // ...so many elements of a column at a time
 };
 
 // out = (accumulate ? out : 0) + scale * sum + bias
@@ -35,18 +35,23 @@ typedef struct {
     ck_dtype dtype;
     const float *scales; // of quantised b, which is then [N, K] in panels, else null
     bool transposed;
-    const float *packed; // all of a, or null where each task packs what it needs
+    const float *packed; // all of a as `batch` needs it
     linear_output out;
 } outer_call;
+
+// All rows and columns c0..<c1.
+typedef void columns_kernel(const outer_call *call, long c0, long c1);
 
 // The kernels of one vector width.
 typedef struct {
     long panel, few_rows_panel; // columns c0 are a multiple of this
-    // All rows, at most FEW_ROWS, and columns c0..<c1 with b transposed: reads b straight from
-    // memory.
-    void (*few_rows)(const outer_call *call, long c0, long c1);
-    // Packs all of a for `packed`.
-    void (*pack_rows)(const outer_call *call, float *packed);
-    // Rows r0..<r1 and columns c0..<c1: packs b, and a unless it is, into scratch.
+    long least_batch, most_batch;
+    // With at most FEW_ROWS rows and b transposed: reads b straight from memory.
+    columns_kernel *few_rows;
+    // With least_batch to most_batch rows: turns all of a into [depth][most_batch].
+    void (*pack_batch)(const outer_call *call, float *packed);
+    // The same, with those rows in `packed`.
+    columns_kernel *batch;
+    // Rows r0..<r1 and columns c0..<c1: packs a and b into scratch.
     void (*outer_tile)(const outer_call *call, long r0, long r1, long c0, long c1);
 } linear_kernels;
