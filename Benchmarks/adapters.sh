@@ -19,7 +19,7 @@ rows() { # ADAPTERS; rows of one adapter are apart, as requests come
         print
     }' > "$work/adapters-$1.jsonl"
 }
-best() { awk -v a="$1" -v b="${2:-0}" 'BEGIN { print a > b ? a : b }'; }
+best() { awk -v a="$1" -v b="${2:-0}" 'BEGIN { most = a > b ? a : b; print most }'; }
 
 for count in 1 8; do rows "$count"; done
 runs=${RUNS:-3}

@@ -5,11 +5,12 @@
 #
 #   python3 -m venv VENV && VENV/bin/pip install -r Benchmarks/peers/requirements.txt
 #   PYTHON=VENV/bin/python [RUNS=3] [THREADS=2] [LORIKEET=PROGRAM] \
-#       [QUANTIZED="OPTIONS"] Benchmarks/against-llama-cpp.sh [bf16 int8 int4]
+#       Benchmarks/against-llama-cpp.sh [bf16 int8 int4]
 #
-# QUANTIZED are options of `lorikeet generate` for int8 and int4. Figures are tokens a second, the
-# best of RUNS runs; both programs take turns, weights by weights. Lorikeet draws each token from the
-# whole distribution and keeps its log-probability; llama.cpp is spared that.
+# int8-rounded and int4-rounded are the same weights with activations rounded to int8, as llama.cpp
+# rounds its own. Figures are tokens a second, the best of RUNS runs; both programs take turns,
+# weights by weights. Lorikeet draws each token from the whole distribution and keeps its
+# log-probability; llama.cpp is spared that.
 set -euo pipefail
 . "$(dirname "$0")/checkpoint.sh"
 [ $# -gt 0 ] || set -- bf16 int8 int4
@@ -30,10 +31,11 @@ printf '| weights | Lorikeet | llama.cpp | ratio |\n|---|---|---|---|\n'
 for kind in "$@"; do
     case $kind in
         bf16) peer=f16 options=() ;;
-        int8) peer=q8_0 options=(--quantization int8 ${QUANTIZED:-}) ;;
-        int4) peer=q4_0 options=(--quantization int4 ${QUANTIZED:-}) ;;
-        *) echo "$kind is none of bf16, int8, int4" >&2; exit 1 ;;
+        int8 | int8-rounded) peer=q8_0 options=(--quantization int8) ;;
+        int4 | int4-rounded) peer=q4_0 options=(--quantization int4) ;;
+        *) echo "$kind is none of bf16, int8, int4, int8-rounded, int4-rounded" >&2; exit 1 ;;
     esac
+    [ "${kind%-rounded}" = "$kind" ] || options+=(--activations int8)
     ours() { speed "$1" --input "$work/$2.jsonl" --max-new-tokens "$3" ${options[@]+"${options[@]}"}; }
     prefill=$(ours prefill prefill 1)
     one=$(ours decode one 64)

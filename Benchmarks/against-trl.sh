@@ -15,7 +15,7 @@ LORIKEET=$lorikeet Benchmarks/grpo-step.sh "$steps" trainer.threads="$threads" |
     --steps "$steps" --threads "$threads" 2> "$work/trl-step.err" | tee "$work/trl-step.log" ||
     { tail -n 5 "$work/trl-step.err" >&2; exit 1; }
 
-least() { tr -s ' ' '\n' | grep -x '[0-9.]*' | sort -g | head -n 1; }
+least() { tr -s ' ' '\n' | grep -x '[0-9.][0-9.]*' | sort -g | head -n 1; }
 ours=$(sed -n 's,^timing_s/step,,p' "$work/lorikeet-step.log" | least)
 theirs=$(sed -n 's/^trl step [0-9]*: \([0-9.]*\) s.*/\1/p' "$work/trl-step.log" | least)
 our_memory=$(sed -n 's/^peak memory \([0-9.]*\) GiB.*/\1/p' "$work/lorikeet-step.log")

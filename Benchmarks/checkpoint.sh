@@ -32,12 +32,13 @@ random_rows() {
 
 # The best of RUNS runs of `lorikeet generate`, tokens a second: speed (prefill|decode) OPTIONS...
 speed() {
-    local what=$1
+    local what=$1 report
     shift
     for _ in $(seq "${RUNS:-3}"); do
-        "$lorikeet" generate --model "$model" --threads "$threads" --temperature 1 --ignore-eos \
-            --output /dev/null --speed "$@" 2>&1 >/dev/null |
-            sed -n "s,.*$what [0-9]* tokens\, \([0-9.]*\)/s.*,\1,p"
+        report=$("$lorikeet" generate --model "$model" --threads "$threads" --temperature 1 \
+            --ignore-eos --output /dev/null --speed "$@" 2>&1 > /dev/null) ||
+            { echo "$report" >&2; exit 1; }
+        sed -n "s,.*$what [0-9]* tokens\, \([0-9.]*\)/s.*,\1,p" <<< "$report"
     done | sort -g | tail -n 1
 }
 

@@ -6,6 +6,7 @@
 #
 #   [RUNS=3] [THREADS=2] [LORIKEET=PROGRAM] Benchmarks/engine.sh [bf16 int8 int4 nf4]
 #
+# int8-rounded and int4-rounded are the same weights with activations rounded to int8.
 # Figures are tokens a second, the best of RUNS runs.
 set -euo pipefail
 . "$(dirname "$0")/checkpoint.sh"
@@ -22,7 +23,7 @@ bytes() { # KIND WITH_ADAPTER
     awk -v kind="$1" -v adapter="$2" 'BEGIN {
         blocks = 24 * (2 * 896 * 896 + 2 * 896 * 128 + 3 * 896 * 4864)
         head = 151936 * 896
-        each = kind == "bf16" ? 2 : (kind == "int8" ? 1 : 0.5) + 4 / 64
+        each = kind == "bf16" ? 2 : (kind ~ /^int8/ ? 1 : 0.5) + 4 / 64
         each_head = kind == "bf16" ? 2 : 1 + 4 / 64
         low_rank = 24 * 32 * (2 * (896 + 896) + 2 * (896 + 128) + 3 * (896 + 4864))
         print each * blocks + each_head * head + (adapter ? 4 * low_rank : 0)
@@ -35,7 +36,8 @@ printf '| weights | adapter | prefill 512 | of peak | decode 1 | of bandwidth | 
 printf '|---|---|---|---|---|---|---|\n'
 for kind in "$@"; do
     quantized=()
-    [ "$kind" = bf16 ] || quantized=(--quantization "$kind")
+    [ "$kind" = bf16 ] || quantized=(--quantization "${kind%-rounded}")
+    [ "${kind%-rounded}" = "$kind" ] || quantized+=(--activations int8)
     for adapted in "" rank-32; do
         options=(${quantized[@]+"${quantized[@]}"} ${adapted:+--adapter "$adapter"})
         prefill=$(speed prefill --input "$work/prefill.jsonl" --max-new-tokens 1 "${options[@]}")
