@@ -7,6 +7,8 @@ package import Tensors
 package struct Decoder {
     package let config: DecoderConfig
     package let weights: DecoderWeights
+    /// What quantised weights take rows as; training and scoring have f32 always.
+    package var activations = ActivationPrecision.float32
     private let rotaryTable: RotaryTable
 
     /// A decoder over `weights`.
@@ -61,7 +63,7 @@ package struct Decoder {
 
     /// The logits of the next token for each row of `hidden`, `[N, V]`.
     package func logits(_ hidden_ND: Tensor) -> Tensor {
-        linear(hidden_ND, weights.head, nil)
+        linear(hidden_ND, weights.head, activations: activations, nil)
     }
 
     private func block(
@@ -71,7 +73,8 @@ package struct Decoder {
         let layer = weights.layers[index]
         func project(_ x: Tensor, _ projection: Projection) -> Tensor {
             let (weight, bias) = layer[projection]
-            return adapters.linear(x, weight, bias: bias, layer: index, projection, tape)
+            return adapters.linear(
+                x, weight, bias: bias, layer: index, projection, activations: activations, tape)
         }
 
         let x_TD = rmsNorm(h_TD, layer.attentionNorm, epsilon: config.rmsNormEpsilon, tape)

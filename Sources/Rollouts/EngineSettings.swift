@@ -1,4 +1,5 @@
 import Models
+package import Tensors
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -36,13 +37,16 @@ package struct EngineSettings: Sendable, Equatable {
     package var cacheLimit = CacheLimit.memoryShare(0.5)
     /// Whether requests share the KV blocks of equal prefixes.
     package var reusesPrefixes = true
+    /// What quantised weights take rows as.
+    package var activations = ActivationPrecision.float32
 
     package init() {}
 
     /// The longest sequence under these settings.
     ///
     /// - Throws: `RolloutError` for a bound that is impossible for the model.
-    func validated(for config: DecoderConfig) throws(RolloutError) -> Int {
+    func validated(for model: Decoder) throws(RolloutError) -> Int {
+        let (config, weights) = (model.config, model.weights)
         for (name, value) in [
             ("block size", blockSize), ("number of sequences", maxSequences),
             ("number of batched tokens", maxBatchedTokens),
@@ -54,6 +58,12 @@ package struct EngineSettings: Sendable, Equatable {
         }
         if case .memoryShare(let share) = cacheLimit, !(share > 0 && share <= 1) {
             throw RolloutError("The cache's share of memory is \(share); it must be in (0, 1].")
+        }
+        guard activations == .float32 || weights.quantization?.takesInt8Activations == true else {
+            throw RolloutError(
+                "The engine's activations are set to int8; that needs weights that are quantised "
+                    + "to int8 or int4, and these are "
+                    + "\(weights.quantization?.rawValue ?? "not quantised").")
         }
         let length = maxModelLength ?? config.maxPositions
         guard length >= 2, length <= config.maxPositions else {

@@ -27,9 +27,11 @@ package final class RolloutEngine {
     /// - Throws: `RolloutError` for settings that are impossible for the model.
     package init(model: Decoder, settings: EngineSettings) throws(RolloutError) {
         self.settings = settings
-        maxModelLength = try settings.validated(for: model.config)
+        maxModelLength = try settings.validated(for: model)
         blockLimit = try settings.blockLimit(for: model.config)
-        runner = Runner(decoder: model)
+        var decoder = model
+        decoder.activations = settings.activations
+        runner = Runner(decoder: decoder)
         checks = RequestChecks(
             vocabularySize: model.config.vocabularySize, maxModelLength: maxModelLength,
             blockSize: settings.blockSize, blockLimit: blockLimit)

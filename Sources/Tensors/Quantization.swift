@@ -13,6 +13,9 @@ package enum Quantization: String, CaseIterable, Sendable {
     /// Elements along a row that share a scale.
     package static let groupSize = CK_GROUP
 
+    /// Whether there is a product with activations of 8 bits: where the levels are whole numbers.
+    package var takesInt8Activations: Bool { self != .nf4 }
+
     /// The same in the kernels' words.
     var kernelType: ck_dtype {
         switch self {

@@ -1,3 +1,4 @@
+import Objectives
 import Settings
 import Tensors
 import Testing
@@ -74,5 +75,41 @@ struct QuantizationSettingsTests {
         #expect(finer.quantization.cacheFolder == "/home/ada/.cache/lorikeet")
         let other = try #require(try load("\(model)=int4", "critic.model.path=/c").critic)
         #expect(!other.sharesActorBase && other.quantization.kind == nil)
+    }
+
+    private let activations = "actor_rollout_ref.rollout.activations"
+    private let correction = "algorithm.rollout_correction"
+
+    @Test("rounded activations need weights of whole numbers")
+    func activationsNeedWholeNumbers() throws {
+        for arguments in [["\(activations)=int8"], ["\(activations)=int8", "\(model)=nf4"]] {
+            let text = #expect(throws: SettingsError.self) {
+                _ = try TrainSettings.load(arguments: Self.needed + arguments, environment: [:])
+            }?.description
+            #expect(text?.contains(activations) == true && text?.contains(model) == true)
+        }
+        #expect(try load("\(model)=int4").rollout.activations == .float32)
+        #expect(try load("\(activations)=int8", "\(model)=int4").rollout.activations == .int8)
+    }
+
+    @Test("rounded activations are corrected by token weights unless something else is set")
+    func activationsAreCorrected() throws {
+        func weighting(_ arguments: String...) throws -> TrainSettings {
+            try TrainSettings.load(
+                arguments: Self.needed + ["\(model)=int8"] + arguments, environment: [:])
+        }
+        let plain = try weighting()
+        #expect(plain.algorithm.oldPolicy.correction.weighting == nil && plain.rolloutIsExact)
+        let rounded = try weighting("\(activations)=int8")
+        #expect(rounded.algorithm.oldPolicy.correction.weighting == .token)
+        #expect(rounded.algorithm.oldPolicy.correction.weightThreshold == 2)
+        #expect(!rounded.rolloutIsExact && rounded.rolloutIsWhole)
+        let off = try weighting("\(activations)=int8", "\(correction).rollout_is=null")
+        #expect(off.algorithm.oldPolicy.correction.weighting == nil && !off.rolloutIsExact)
+        let sequence = try weighting("\(activations)=int8", "\(correction).rollout_is=sequence")
+        #expect(sequence.algorithm.oldPolicy.correction.weighting == .sequence)
+        // There the ratio of the loss is that of the policy to the rollout already.
+        let bypass = try weighting("\(activations)=int8", "\(correction).bypass_mode=true")
+        #expect(bypass.algorithm.oldPolicy.correction.weighting == nil)
     }
 }

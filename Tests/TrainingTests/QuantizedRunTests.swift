@@ -82,4 +82,20 @@ struct QuantizedRunTests {
             #expect(fileExists("\(folder)/b/global_step_1/critic/huggingface"))
         }
     }
+
+    @Test("the difference that rounded activations make is measured and corrected")
+    func activations() async throws {
+        try await withTemporaryFolder { folder in
+            let runs = try RunFolder(folder)
+            try await runs.train(
+                "a", "\(quantization)=int8", "actor_rollout_ref.rollout.activations=int8",
+                "trainer.total_training_steps=1")
+            let step = try #require(try runs.stepMetrics("a").first)
+            let difference = try #require(step["training/rollout_log_probs_diff_max"]?.double)
+            #expect(difference > 1e-6 && difference < 0.1, "\(difference)")
+            #expect(step["timing_s/old_log_prob"] != nil)
+            #expect(step["rollout_corr/kl"] != nil)
+            #expect(step["rollout_corr/rollout_is_mean"] != nil)
+        }
+    }
 }

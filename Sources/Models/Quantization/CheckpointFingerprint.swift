@@ -26,7 +26,7 @@ extension SafetensorsFile {
             return file.withBytes(in: dataStart..<file.count) { checksum(of: $0) }
         }
         let sums = (0..<count).map { sample in
-            let start = dataStart + (size - page) / (count - 1) * sample
+            let start = dataStart + (size - page) * sample / (count - 1)
             return file.withBytes(in: start..<start + page) { checksum(of: $0) }
         }
         return checksum(of: sums.map(hexadecimal).joined())

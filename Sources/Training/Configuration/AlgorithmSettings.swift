@@ -22,7 +22,9 @@ package struct AlgorithmSettings: Sendable {
     package let masksTruncated: Bool
 
     /// Reads `algorithm.*`.
-    init(_ reader: SettingsReader) throws(SettingsError) {
+    ///
+    /// - Parameter rolloutIsRounded: whether rollouts compute with rounded activations.
+    init(_ reader: SettingsReader, rolloutIsRounded: Bool = false) throws(SettingsError) {
         let names = AdvantageEstimator.all.map(\.name)
         let name = try reader.choice(
             "adv_estimator", default: "gae", of: names, "How rewards become advantages.")
@@ -32,7 +34,8 @@ package struct AlgorithmSettings: Sendable {
         estimator = known
         (rewardKeys, advantage) = try Self.advantage(reader, known)
         rewardPenalty = try RewardPenaltySettings.read(reader)
-        oldPolicy = try OldPolicySettings(reader.scope("rollout_correction"))
+        oldPolicy = try OldPolicySettings(
+            reader.scope("rollout_correction"), rolloutIsRounded: rolloutIsRounded)
         resampling = try Self.resampling(reader)
         groupFilter = try GroupFilterSettings.read(reader, takesKL: rewardPenalty != nil)
         masksTruncated = try reader.bool(

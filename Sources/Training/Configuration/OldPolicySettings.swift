@@ -37,7 +37,10 @@ package struct OldPolicySettings: Sendable {
     }
 
     /// Reads `algorithm.rollout_correction.*`.
-    init(_ reader: SettingsReader) throws(SettingsError) {
+    ///
+    /// - Parameter rolloutIsRounded: whether rollouts compute with rounded activations, so that
+    ///   their log-probabilities are not the policy's and tokens are weighted unless set otherwise.
+    init(_ reader: SettingsReader, rolloutIsRounded: Bool = false) throws(SettingsError) {
         let bypass = try reader.optionalBool(
             "bypass_mode",
             "Compare the policy with the rollout's log-probabilities: true as verl's bypass mode,"
@@ -50,7 +53,8 @@ package struct OldPolicySettings: Sendable {
             throw reader.conflict(
                 ["loss_type", "bypass_mode"], "the first is of bypass mode, so set the second true")
         }
-        correction = try Self.correction(reader)
+        correction = try Self.correction(
+            reader, weighsByDefault: rolloutIsRounded && source != .rollout)
         guard source == .rollout, bypassLoss == .ppoClip, correction.weighting != nil else {
             return
         }
@@ -59,11 +63,14 @@ package struct OldPolicySettings: Sendable {
                 + " mode: its ratio is the importance weight already.")
     }
 
-    private static func correction(_ reader: SettingsReader) throws(SettingsError)
-        -> RolloutCorrectionSettings
-    {
-        let weighting = try reader.optionalChoice(
-            "rollout_is", of: RolloutCorrectionSettings.Weighting.allCases.map(\.rawValue),
+    private static func correction(
+        _ reader: SettingsReader, weighsByDefault: Bool
+    ) throws(SettingsError) -> RolloutCorrectionSettings {
+        let words = "null, or token where rollout.activations=int8"
+        let weighting = try reader.derived(words).optionalChoice(
+            "rollout_is",
+            default: weighsByDefault ? RolloutCorrectionSettings.Weighting.token.rawValue : nil,
+            of: RolloutCorrectionSettings.Weighting.allCases.map(\.rawValue),
             "Weigh tokens by the ratio of the policy to the rollout, of the token or the sequence.")
         let threshold = try reader.double(
             "rollout_is_threshold", default: 2, in: .above(0), "The largest such weight.")

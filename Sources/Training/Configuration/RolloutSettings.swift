@@ -1,4 +1,5 @@
 import Settings
+package import Tensors
 
 /// How tokens are drawn.
 package struct ResponseSampling: Sendable, Equatable {
@@ -37,6 +38,8 @@ package struct RolloutSettings: Sendable {
     package let maxModelLength: Int?
     /// Seed of the sampling.
     package let seed: Int
+    /// How the engine holds what goes into a product with a quantised weight.
+    package let activations: ActivationPrecision
     /// How many samples are computed at once when log-probabilities are computed anew.
     package let logProbabilityMicroBatch: MicroBatchSettings
 
@@ -69,6 +72,12 @@ package struct RolloutSettings: Sendable {
         seed =
             try reader.optionalInt("seed", "Seed of the sampling; null for trainer.seed.")
             ?? defaultSeed
+        activations = try reader.choice(
+            "activations", default: ActivationPrecision.float32,
+            "What rollouts multiply quantised weights with: float32 as training does, or activations"
+                + " rounded to int8, which is faster; needs"
+                + " actor_rollout_ref.model.quantization=int8 or int4, and the difference is"
+                + " corrected by algorithm.rollout_correction.")
         logProbabilityMicroBatch = try MicroBatchSettings(
             reader, .logProbabilities, inherited: actor)
         Self.declareEngine(reader)
@@ -169,7 +178,9 @@ package struct RolloutSettings: Sendable {
             "skip_rollout", allowed: [false], because: "rollouts are never taken from a file")
         for key in ["quantization", "quantization_config_file"] {
             try reader.unsupported(
-                key, allowed: [nil], because: "rollouts use the checkpoint's weights as they are")
+                key, allowed: [nil],
+                because: "rollouts use the weights of training, which"
+                    + " actor_rollout_ref.model.quantization quantises for both")
         }
         try reader.refuseQuantizedTraining()
         try reader.unsupported(

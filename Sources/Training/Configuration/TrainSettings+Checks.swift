@@ -1,5 +1,6 @@
 import Objectives
 import Settings
+import Tensors
 
 /// What must hold between keys of different groups.
 extension TrainSettings {
@@ -109,6 +110,20 @@ extension TrainSettings {
         throw reader.conflict(
             ["data.gen_batch_size", "data.train_batch_size"],
             "without algorithm.filter_groups.enable=true these must be the same")
+    }
+
+    /// Rounded activations meet whole numbers: int8 or int4 weights.
+    static func checkActivations(
+        _ reader: SettingsReader, _ model: ModelSettings, _ rollout: RolloutSettings
+    ) throws(SettingsError) {
+        guard rollout.activations == .int8, model.quantization.kind?.takesInt8Activations != true
+        else {
+            return
+        }
+        throw reader.conflict(
+            ["actor_rollout_ref.rollout.activations", "actor_rollout_ref.model.quantization"],
+            "activations are rounded for products with int8 or int4 weights, so set the second to"
+                + " one of these, or the first to float32")
     }
 
     static func checkLengths(

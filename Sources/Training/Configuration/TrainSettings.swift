@@ -1,4 +1,5 @@
 package import Settings
+import Tensors
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -42,7 +43,8 @@ package struct TrainSettings: Sendable {
         rollout = try RolloutSettings(
             roles.scope("rollout"), actor: actor.microBatch, defaultSeed: trainer.run.seed)
         reference = try ReferenceSettings(roles.scope("ref"), actor: actor.microBatch)
-        algorithm = try AlgorithmSettings(reader.scope("algorithm"))
+        algorithm = try AlgorithmSettings(
+            reader.scope("algorithm"), rolloutIsRounded: rollout.activations == .int8)
         critic = try CriticSettings.read(
             reader, model: model, actor: actor, estimator: algorithm.estimator,
             responseCount: rollout.sampling.responseCount, trainBatchSize: data.trainBatchSize)
@@ -60,6 +62,7 @@ package struct TrainSettings: Sendable {
         try Self.checkReference(reader, self.reference, model, actor, algorithm)
         try Self.checkBypass(reader, actor, algorithm)
         try Self.checkRolloutBatch(reader, data, algorithm)
+        try Self.checkActivations(reader, model, rollout)
         try reader.finish()
         report = SettingsReport(reader)
     }

@@ -27,9 +27,12 @@ extension TrainSettings {
     /// The first step that updates the actor; before it the critic learns alone.
     var firstActorStep: Int { max(1, trainer.criticWarmup) }
 
-    /// Whether rollouts draw from the whole distribution, so that their log-probabilities are the
-    /// policy's own.
-    var rolloutIsExact: Bool { rollout.sampling.topK == nil && rollout.sampling.topP == 1 }
+    /// Whether rollouts draw from the whole distribution, so that their log-probabilities can be
+    /// compared with training's.
+    var rolloutIsWhole: Bool { rollout.sampling.topK == nil && rollout.sampling.topP == 1 }
+
+    /// Whether the log-probabilities of rollouts are the policy's own.
+    var rolloutIsExact: Bool { rolloutIsWhole && rollout.activations == .float32 }
 }
 
 extension EngineSettings {
@@ -40,6 +43,7 @@ extension EngineSettings {
         chunksPrompts = settings.rollout.chunksPrompts
         cacheLimit = .memoryShare(settings.rollout.cacheMemoryShare)
         reusesPrefixes = settings.rollout.reusesPrefixes
+        activations = settings.rollout.activations
         // No more than rollout.max_model_len, which is checked where the settings are read.
         maxModelLength = settings.data.prompts.maxLength + settings.data.maxResponseLength
     }
@@ -77,6 +81,7 @@ extension LearningStepSettings {
             resampling: algorithm.resampling,
             seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)),
             masksTruncated: algorithm.masksTruncated, rolloutIsExact: settings.rolloutIsExact,
+            rolloutIsWhole: settings.rolloutIsWhole,
             referenceMicroBatches: settings.reference.microBatch,
             oldMicroBatches: settings.rollout.logProbabilityMicroBatch,
             firstActorStep: settings.firstActorStep)

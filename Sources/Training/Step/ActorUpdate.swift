@@ -8,17 +8,17 @@ package struct ActorUpdate {
     private let settings: PolicyUpdateSettings
     /// Whether the log-probabilities that responses were sampled with are those of the whole
     /// distribution, so that they can be compared with training's.
-    private let rolloutIsExact: Bool
+    private let rolloutIsWhole: Bool
 
     package init(
         _ policy: Policy, _ optimizer: Optimizer, _ miniBatches: MiniBatches,
-        _ settings: PolicyUpdateSettings, rolloutIsExact: Bool
+        _ settings: PolicyUpdateSettings, rolloutIsWhole: Bool
     ) {
         self.policy = policy
         self.optimizer = optimizer
         self.miniBatches = miniBatches
         self.settings = settings
-        self.rolloutIsExact = rolloutIsExact
+        self.rolloutIsWhole = rolloutIsWhole
     }
 
     /// Makes one optimizer update for each mini-batch of each epoch.
@@ -62,7 +62,7 @@ package struct ActorUpdate {
         let current = Array(logProbabilities.joined())
         guard rollout.count == layout.tokenCount, layout.unmaskedTokenCount > 0 else { return [:] }
         var metrics: [String: Double] = [:]
-        if rolloutIsExact {
+        if rolloutIsWhole {
             metrics = RolloutDifference(rollout: rollout, actor: current, layout: layout).metrics
         }
         if let bypass = settings.bypass {

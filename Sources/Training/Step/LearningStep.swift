@@ -16,9 +16,12 @@ package struct LearningStepSettings: Sendable {
     package var seed: UInt64 = 0
     /// Whether responses that reached the longest length are not learned from.
     package var masksTruncated = false
-    /// Whether the log-probabilities that responses were sampled with are those of the whole
-    /// distribution, so that they may stand for the old policy's.
+    /// Whether the log-probabilities that responses were sampled with are the policy's own, so that
+    /// they may stand for the old policy's.
     package var rolloutIsExact = true
+    /// Whether they are those of the whole distribution, so that they can be compared with
+    /// training's.
+    package var rolloutIsWhole = true
     package var referenceMicroBatches: MicroBatchSettings
     package var oldMicroBatches: MicroBatchSettings
     /// The first step in which the policy is updated, not the critic alone.
@@ -48,7 +51,7 @@ package final class LearningStep {
         self.settings = settings
         actorUpdate = ActorUpdate(
             policy, optimizer, settings.miniBatches, settings.update,
-            rolloutIsExact: settings.rolloutIsExact)
+            rolloutIsWhole: settings.rolloutIsWhole)
         klController = settings.rewardPenalty?.controller
     }
 

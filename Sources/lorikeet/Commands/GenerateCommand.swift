@@ -18,6 +18,9 @@ struct GenerateCommand: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
+    @Option(help: "How products with int8 and int4 weights read activations.")
+    var activations: ActivationPrecision = .float32
+
     @Option(help: "One prompt; its answer is printed as text.")
     var prompt: String?
 
@@ -108,6 +111,7 @@ struct GenerateCommand: ParsableCommand {
                 adapter: named.ofRow[index])
         }
         var settings = EngineSettings()
+        settings.activations = activations
         settings.maxModelLength = decoder.config.maxPositions
         let engine = try RolloutEngine(model: decoder, settings: settings)
         for adapter in named.adapters { try engine.register(adapter) }

@@ -46,3 +46,4 @@ extension BaseQuantization {
 }
 
 extension Quantization: ExpressibleByArgument {}
+extension ActivationPrecision: ExpressibleByArgument {}
