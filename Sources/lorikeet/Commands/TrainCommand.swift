@@ -1,5 +1,6 @@
 import ArgumentParser
 import Formats
+import Tensors
 import Training
 
 struct TrainCommand: AsyncParsableCommand {
@@ -46,6 +47,9 @@ struct TrainCommand: AsyncParsableCommand {
             line.append(settings.model.path, "--adapter", checkpoint.modelFolder)
         } else {
             line.append(checkpoint.modelFolder)
+        }
+        if let kind = settings.model.quantization.kind {
+            line.append("--quantization", kind.rawValue)
         }
         if case .messages = outcome.example { line.append("--chat") }
         if let question = outcome.example?.question {
