@@ -9,17 +9,25 @@
 // own over the keys the chunk sees, those of a prefix included. A second pass adds the chunks'
 // buffers in order: first the sequence's own, then those of the sequences that go on from it.
 // Chunks depend on the lengths alone, so the result is the same for any number of threads.
+// The buffers of all chunks would grow with the kv heads, so one round takes as many (kv head,
+// sequence with those that go on from it) as fit in the workspace, and the next uses them again.
 //
 // Places of tokens, rows and keys are counted from a sequence's first token, prefix included.
 #include "../include/attention.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "../include/parallel.h"
 #include "attention_block.h"
 #include "isa.h"
 
-enum { SMALLEST_CHUNK = 256, MOST_CHUNKS = 8 };
+enum { SMALLEST_CHUNK = 256, MOST_CHUNKS = 8, ROUND_FLOATS = 1 << 21 };
+
+// A task of the backward pass, and its multiply-adds but for a factor that all have.
+typedef struct {
+    long task, work;
+} task_place;
 
 typedef struct {
     long S, H, K, D, group, width, window;
@@ -28,9 +36,12 @@ typedef struct {
     const float *q, *k, *v, *out, *dout, *lse;
     float *result, *lse_result, *dq, *dk, *dv;
     const ck_block_kernels *kernels;
-    const long *first_task;  // [S + 1]
-    const long *first_float; // [tasks + 1], of each chunk's buffer
-    float *partials;         // the chunks' buffers, dk [keys, width] before dv
+    const long *first_task; // [S + 1]
+    long chunks;            // backward: of all sequences, for one kv head
+    long *first_float;      // [tasks], of each chunk's buffer
+    task_place *order;      // [tasks], a round's from the longest to the shortest
+    float *partials;        // the round's buffers, dk [keys, width] before dv
+    long most_floats;       // of them
 } attention;
 
 // Where row 0 of a sequence lies, or would lie if its prefix came directly before its own rows.
@@ -148,15 +159,19 @@ static long chunk_count(const attention *a, long s) {
     return ck_divide_up(a->sequences[s].count, chunk_tokens(a->sequences[s].count));
 }
 
-// Chunks are numbered by sequence, then from the last chunk (which sees the most keys) to the
-// first, then by kv head.
+// Chunks are numbered by kv head, then by sequence, then from the last chunk to the first.
 static long task_of(const attention *a, long s, long kv_head, long index) {
-    return a->first_task[s] + (chunk_count(a, s) - 1 - index) * a->K + kv_head;
+    return kv_head * a->chunks + a->first_task[s] + chunk_count(a, s) - 1 - index;
 }
 
 static chunk chunk_of_task(const attention *a, long task) {
-    long s = ck_sequence_of_task(a->S, a->first_task, task), within = task - a->first_task[s];
-    return chunk_at(a, s, within % a->K, chunk_count(a, s) - 1 - within / a->K);
+    long kv_head = task / a->chunks, within = task % a->chunks;
+    long s = ck_sequence_of_task(a->S, a->first_task, within);
+    return chunk_at(a, s, kv_head, chunk_count(a, s) - 1 - (within - a->first_task[s]));
+}
+
+static long chunk_floats(const attention *a, const chunk *c) {
+    return 2 * (c->end - c->first_key) * a->width;
 }
 
 // What one block of query rows needs besides ck_query_rows.
@@ -239,8 +254,9 @@ static void backward_block(const attention *a, const ck_query_rows *rows, const 
     ck_add_weighted_block(kernels, rows, seeing, g->slopes, &block, source->keys);
 }
 
-static void backward_task(void *context, long task) {
+static void backward_task(void *context, long place) {
     const attention *a = context;
+    long task = a->order[place].task;
     chunk c = chunk_of_task(a, task);
     ck_key_source source = keys_of(a, c.s, c.kv_head);
     long keys = c.end - c.first_key, width = a->width;
@@ -286,9 +302,9 @@ static void add_partial(const attention *a, const chunk *own, const chunk *other
 }
 
 // Adds, for the keys of one chunk, what each chunk of queries that sees them has summed.
-static void reduce_task(void *context, long task) {
+static void reduce_task(void *context, long place) {
     const attention *a = context;
-    chunk own = chunk_of_task(a, task);
+    chunk own = chunk_of_task(a, a->order[place].task);
     for (long key = own.begin; key < own.end; key++) {
         long offset = ((origin_of(a, own.s) + key) * a->K + own.kv_head) * a->D;
         memset(a->dk + offset, 0, (size_t)a->D * sizeof(float));
@@ -307,27 +323,95 @@ static void reduce_task(void *context, long task) {
     }
 }
 
+// MARK: Rounds
+
+// Tasks [begin, end), whose buffers together take `floats`.
+typedef struct {
+    long begin, end, floats;
+} task_round;
+
+// The round from the task `begin` on; gives each of its tasks a place in the buffers.
+static task_round round_from(const attention *a, long begin) {
+    task_round round = {begin, begin, 0};
+    long tasks = a->K * a->chunks;
+    while (round.end < tasks) {
+        long head_start = round.end / a->chunks * a->chunks;
+        long s = ck_sequence_of_task(a->S, a->first_task, round.end - head_start) + 1;
+        while (s < a->S && a->sequences[s].prefix_count > 0) s++;
+        long unit_end = head_start + a->first_task[s], floats = round.floats;
+        for (long task = round.end; task < unit_end; task++) {
+            chunk c = chunk_of_task(a, task);
+            a->first_float[task] = floats;
+            floats += chunk_floats(a, &c);
+        }
+        if (round.end > begin && floats > a->most_floats) return round;
+        round.end = unit_end;
+        round.floats = floats;
+    }
+    return round;
+}
+
+static long work_of(const attention *a, long task) {
+    chunk c = chunk_of_task(a, task);
+    return (c.end - c.begin) * (c.begin + c.end - 2 * c.first_key);
+}
+
+static int longer_first(const void *left, const void *right) {
+    const task_place *a = left, *b = right;
+    if (a->work != b->work) return a->work < b->work ? 1 : -1;
+    return a->task < b->task ? -1 : 1;
+}
+
+// Orders the round's tasks by their work, the longest first, so that the threads end together.
+static void order_tasks(const attention *a, const task_round *round) {
+    long count = round->end - round->begin;
+    for (long i = 0; i < count; i++) {
+        a->order[i] = (task_place){round->begin + i, work_of(a, round->begin + i)};
+    }
+    qsort(a->order, (size_t)count, sizeof(task_place), longer_first);
+}
+
+// Numbers the chunks of a call whose sequences and sizes are set.
+static void plan_backward(attention *a) {
+    long chunks = 0;
+    for (long s = 0; s < a->S; s++) chunks += chunk_count(a, s);
+    a->chunks = chunks;
+    long *first = ck_scratch(4, (size_t)(a->S + 1 + 3 * chunks * a->K) * sizeof(long));
+    a->first_task = first, a->first_float = first + a->S + 1;
+    a->order = (task_place *)(a->first_float + chunks * a->K);
+    first[0] = 0;
+    for (long s = 0; s < a->S; s++) first[s + 1] = first[s] + chunk_count(a, s);
+}
+
+long ck_attention_backward_floats(long S, const ck_packed_sequence *sequences, long K, long D,
+                                  long window) {
+    attention a = {.S = S, .K = K, .D = D, .width = ck_round_up(D, CK_LANES), .window = window,
+                   .sequences = sequences, .most_floats = ck_threads() * (long)ROUND_FLOATS};
+    plan_backward(&a);
+    long most = 0;
+    for (long task = 0; task < K * a.chunks;) {
+        task_round round = round_from(&a, task);
+        most = ck_max(most, round.floats);
+        task = round.end;
+    }
+    return most;
+}
+
 void ck_attention_backward(long S, const ck_packed_sequence *sequences, long H, long K, long D,
                            const float *dout, const float *q, const float *k, const float *v,
                            const float *out, const float *lse, float scale, long window,
-                           float *dq, float *dk, float *dv) {
+                           float *workspace, long workspace_floats, float *dq, float *dk, float *dv) {
     attention a = {.S = S, .H = H, .K = K, .D = D, .group = H / K,
                    .width = ck_round_up(D, CK_LANES), .window = window, .scale = scale,
                    .sequences = sequences, .q = q, .k = k, .v = v, .out = out, .dout = dout,
-                   .lse = lse, .dq = dq, .dk = dk, .dv = dv, .kernels = ck_block_kernels_in_use()};
-    long tasks = 0;
-    for (long s = 0; s < S; s++) tasks += chunk_count(&a, s) * K;
-    long *first = ck_scratch(4, (size_t)(S + 1 + tasks + 1) * sizeof(long));
-    long *first_float = first + S + 1;
-    a.first_task = first, a.first_float = first_float;
-    first[0] = 0;
-    for (long s = 0; s < S; s++) first[s + 1] = first[s] + chunk_count(&a, s) * K;
-    first_float[0] = 0;
-    for (long task = 0; task < tasks; task++) {
-        chunk c = chunk_of_task(&a, task);
-        first_float[task + 1] = first_float[task] + 2 * (c.end - c.first_key) * a.width;
+                   .lse = lse, .dq = dq, .dk = dk, .dv = dv, .partials = workspace,
+                   .most_floats = workspace_floats,                   .kernels = ck_block_kernels_in_use()};
+    plan_backward(&a);
+    for (long task = 0; task < K * a.chunks;) {
+        task_round round = round_from(&a, task);
+        order_tasks(&a, &round);
+        ck_parallel(round.end - round.begin, backward_task, &a);
+        ck_parallel(round.end - round.begin, reduce_task, &a);
+        task = round.end;
     }
-    a.partials = ck_scratch(7, (size_t)first_float[tasks] * sizeof(float));
-    ck_parallel(tasks, backward_task, &a);
-    ck_parallel(tasks, reduce_task, &a);
 }

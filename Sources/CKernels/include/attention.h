@@ -21,11 +21,16 @@ void ck_attention_forward(long S, const ck_packed_sequence *_Nonnull sequences, 
                           const float *_Nonnull v, float scale, long window,
                           float *_Nonnull out, float *_Nullable lse);
 
+// Floats that the workspace of the backward pass below should have for these sequences: enough for
+// all threads, and never less than it needs.
+long ck_attention_backward_floats(long S, const ck_packed_sequence *_Nonnull sequences, long K,
+                                  long D, long window);
+
 // dq, dk, dv receive (not add) the gradients; sequences with a prefix must follow directly on the
 // one that they go on from. Deterministic for any number of threads.
 void ck_attention_backward(long S, const ck_packed_sequence *_Nonnull sequences, long H, long K,
                            long D, const float *_Nonnull dout, const float *_Nonnull q,
                            const float *_Nonnull k, const float *_Nonnull v,
                            const float *_Nonnull out, const float *_Nonnull lse, float scale,
-                           long window, float *_Nonnull dq, float *_Nonnull dk,
-                           float *_Nonnull dv);
+                           long window, float *_Nonnull workspace, long workspace_floats,
+                           float *_Nonnull dq, float *_Nonnull dk, float *_Nonnull dv);

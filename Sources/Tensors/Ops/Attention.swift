@@ -53,12 +53,15 @@ package func attention(
         out.floats, lse.floats)
     let result = out
     tape.record(&out) { dout in
+        let workspaceCount = unsafe ck_attention_backward_floats(S, sequences, K, D, window)
+        let workspace = Tensor(uninitialized: [workspaceCount])
         let dq = Tensor(uninitialized: q.shape)
         let dk = Tensor(uninitialized: k.shape)
         let dv = Tensor(uninitialized: v.shape)
         unsafe ck_attention_backward(
             S, sequences, H, K, D, dout.floats, q.floats, k.floats, v.floats,
-            result.floats, lse.floats, heads.scale, window, dq.floats, dk.floats, dv.floats)
+            result.floats, lse.floats, heads.scale, window, workspace.floats, workspaceCount,
+            dq.floats, dk.floats, dv.floats)
         q.node?.add(dq)
         k.node?.add(dk)
         v.node?.add(dv)
