@@ -9,21 +9,31 @@ import Synchronization
 #endif
 
 /// Keeps freed buffers for the next op of the same size: a fresh large allocation costs a page
-/// fault for every 4 KiB, which is more than many ops take.
+/// fault for every 4 KiB, which is more than many ops take. Together with what is in use they are
+/// hardly more than was ever in use at once: those kept longest go first.
 @safe
 package final class MemoryPool: Sendable {
     /// The pool that all tensors of this process come from.
     package static let shared = MemoryPool()
 
     private struct State: ~Copyable {
-        var free: [Int: [UInt]] = [:]
+        /// Freed buffers by size, each size in the order of their release.
+        var free: [Int: [FreeBuffer]] = [:]
         var ledger = MemoryLedger()
+        var mostInUse = 0
+        var releases = 0
+    }
+
+    private struct FreeBuffer {
+        let address: UInt
+        /// The number of the release that it came by.
+        let release: Int
     }
 
     private let state = Mutex(State())
 
-    /// Buffers kept for reuse beyond this many bytes are given back to the system.
-    private static let cacheLimit = 512 << 20
+    /// What may be kept beyond the most that was in use at once: sizes change from op to op.
+    private static let slack = 64 << 20
 
     /// What the pool holds now and held at most.
     package var ledger: MemoryLedger { state.withLock { $0.ledger } }
@@ -44,12 +54,13 @@ package final class MemoryPool: Sendable {
         let reused: UInt? = state.withLock { state in
             state.ledger.bytesInUse += size
             state.ledger.peakBytes = max(state.ledger.peakBytes, state.ledger.bytesInUse)
-            guard let address = state.free[size]?.popLast() else {
-                if state.ledger.bytesKept > Self.cacheLimit { Self.releaseUnused(&state) }
+            state.mostInUse = max(state.mostInUse, state.ledger.bytesInUse)
+            guard let buffer = state.free[size]?.popLast() else {
+                Self.releaseOldest(&state)
                 return nil
             }
             state.ledger.bytesKept -= size
-            return address
+            return buffer.address
         }
         if let reused, let pointer = unsafe UnsafeMutableRawPointer(bitPattern: reused) {
             return unsafe pointer
@@ -68,16 +79,32 @@ package final class MemoryPool: Sendable {
         state.withLock { state in
             state.ledger.bytesInUse -= size
             state.ledger.bytesKept += size
-            state.free[size, default: []].append(address)
+            state.releases += 1
+            state.free[size, default: []].append(
+                FreeBuffer(address: address, release: state.releases))
         }
     }
 
     private static func releaseUnused(_ state: inout State) {
-        for address in state.free.values.joined() {
-            unsafe free(UnsafeMutableRawPointer(bitPattern: address))
+        for buffer in state.free.values.joined() {
+            unsafe free(UnsafeMutableRawPointer(bitPattern: buffer.address))
         }
         state.free.removeAll(keepingCapacity: true)
         state.ledger.bytesKept = 0
+    }
+
+    /// Gives back the buffers kept longest until all bytes are hardly more than were once in use.
+    private static func releaseOldest(_ state: inout State) {
+        while state.ledger.bytesInUse + state.ledger.bytesKept > state.mostInUse + slack {
+            let oldest = state.free.filter { !$0.value.isEmpty }.min {
+                ($0.value.first?.release ?? 0) < ($1.value.first?.release ?? 0)
+            }
+            guard let size = oldest?.key, let buffer = state.free[size]?.removeFirst() else {
+                return
+            }
+            unsafe free(UnsafeMutableRawPointer(bitPattern: buffer.address))
+            state.ledger.bytesKept -= size
+        }
     }
 
     /// Rounds up to eight steps an octave, so that nearly equal sizes share their buffers and at
