@@ -38,6 +38,25 @@ struct LowRankRowsTests {
         }
     }
 
+    @Test("Long runs and wide weights are cut into tiles that change no bit")
+    func tiles() {
+        var random = RandomNumbers(seed: 3)
+        let weight = matrix(1100, 16, &random)
+        let x = matrix(420, 16, &random)
+        let parts = [0..<400, 400..<401].map { rows in
+            LowRankRows(
+                LowRank(A: matrix(3, 16, &random), B: matrix(1100, 3, &random), scale: 2),
+                rows: rows)
+        }
+        KernelConditions.forEach { conditions in
+            let y = linear(x, .dense(weight), lowRanks: parts)
+            for part in parts {
+                let alone = linear(x.rows(part.rows), weight, lowRank: part.lowRank, nil)
+                #expect(y.rows(part.rows).hasSameBytes(as: alone), "\(conditions)")
+            }
+        }
+    }
+
     @Test("One part for all rows has the bits of the plain call, and no part those of the base")
     func wholeBatch() {
         var random = RandomNumbers(seed: 2)

@@ -8,6 +8,7 @@
 #include "dtype.h"
 #include "elementwise.h"
 #include "embedding.h"
+#include "grouped_linear.h"
 #include "linear.h"
 #include "paged_attention.h"
 #include "parallel.h"
