@@ -66,7 +66,8 @@ struct Panel {
 
     private func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double) -> String {
         String(
-            format: #"<line class="grid" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>"#, x1, y1, x2, y2)
+            format: #"<line class="grid" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>"#, x1, y1, x2, y2
+        )
     }
 }
 

@@ -24,14 +24,14 @@ package struct Decoder {
     /// - Parameters:
     ///   - input: the tokens and how they see each other.
     ///   - adapter: what to add to the base; none for the base itself.
-    ///   - recomputes: whether the backward pass runs each block again instead of keeping its
-    ///     activations.
+    ///   - kept: which blocks keep their activations for the backward pass.
     ///   - tape: where to record for a backward pass.
     package func hidden(
-        _ input: DecoderInput, adapter: AdapterWeights? = nil, recomputes: Bool = false,
-        _ tape: Tape? = nil
+        _ input: DecoderInput, adapter: AdapterWeights? = nil,
+        keeping kept: KeptActivations = .all, _ tape: Tape? = nil
     ) -> Tensor {
-        hidden(input, .one(adapter), recomputes: recomputes, tape)
+        let first = firstKeptLayer(kept, adapter: adapter, tokens: input.tokens.count)
+        return hidden(input, .one(adapter), firstKept: first, tape)
     }
 
     /// The same, `[T, D]`, for a batch whose rows have different adapters. Each row has the same
@@ -41,18 +41,18 @@ package struct Decoder {
     package func hidden(_ input: DecoderInput, adapters runs: [AdapterRun]) -> Tensor {
         let isWhole = runs.count == 1 && runs[0].rows == 0..<input.tokens.count
         let adapters: BatchAdapters = isWhole ? .one(runs[0].weights) : .runs(runs)
-        return hidden(input, adapters, recomputes: false, nil)
+        return hidden(input, adapters, firstKept: 0, nil)
     }
 
     private func hidden(
-        _ input: DecoderInput, _ adapters: BatchAdapters, recomputes: Bool, _ tape: Tape?
+        _ input: DecoderInput, _ adapters: BatchAdapters, firstKept: Int, _ tape: Tape?
     ) -> Tensor {
         var h_TD = embedding(input.tokens, weights.embedding, tape)
         for index in weights.layers.indices {
             let block = { (h: Tensor, tape: Tape?) -> Tensor in
                 self.block(h, layer: index, input, adapters, tape)
             }
-            if let tape, recomputes {
+            if let tape, index < firstKept {
                 h_TD = tape.recomputed(h_TD, block)
             } else {
                 h_TD = block(h_TD, tape)

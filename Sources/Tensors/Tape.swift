@@ -9,17 +9,47 @@ package final class Tape {
         let backward: (_ outputGradient: Tensor) -> Void
     }
 
+    /// What the ops on the tape are run for.
+    private enum Purpose {
+        /// Their results and, later, the backward pass.
+        case training
+        /// Their results, and whether anything in them trains.
+        case probing
+        /// The backward pass alone: their results are known.
+        case replay
+    }
+
     private var steps: [Step] = []
+    private let purpose: Purpose
+
+    /// How many ops have been recorded and not yet undone.
+    package var stepCount: Int { steps.count }
+    /// Whether a result that no op reads need not be computed.
+    var computesOnDemand: Bool { purpose == .replay }
 
     /// An empty tape.
-    package init() {}
+    package init() {
+        purpose = .training
+    }
+
+    private init(for purpose: Purpose) {
+        self.purpose = purpose
+    }
 
     /// Gives `output` a gradient node, and runs `backward` with its gradient when the backward
     /// pass comes by. `backward` adds to the nodes of the op's inputs. The gradient has the shape of
     /// `output`, also when the ops after this one took it under another.
-    package func record(_ output: inout Tensor, _ backward: @escaping (Tensor) -> Void) {
+    ///
+    /// - Parameter again: computes the same output again, where that is so cheap that no op after
+    ///   this one should keep it.
+    package func record(
+        _ output: inout Tensor, again: (() -> Tensor)? = nil,
+        _ backward: @escaping (Tensor) -> Void
+    ) {
         let node = GradientNode()
         output.node = node
+        guard purpose != .probing else { return }
+        output.again = again
         steps.append(Step(output: node, shape: output.shape, backward: backward))
     }
 
@@ -33,7 +63,8 @@ package final class Tape {
     }
 
     /// Runs `block` without keeping its inner activations; the backward pass runs it once more to
-    /// have them (gradient checkpointing, arXiv 1604.06174).
+    /// have them (gradient checkpointing, arXiv 1604.06174), but for its last results, which only
+    /// the blocks after it needed. A block in which nothing trains is not run again.
     ///
     /// - Parameters:
     ///   - input: what the block reads, `[T, D]`.
@@ -41,13 +72,17 @@ package final class Tape {
     package func recomputed(
         _ input: Tensor, _ block: @escaping (_ input: Tensor, _ tape: Tape?) -> Tensor
     ) -> Tensor {
-        var output = block(input.detached, nil)
-        record(&output) { gradient in
+        func leaf() -> Tensor {
             var leaf = input.detached
             if input.node != nil { leaf.node = GradientNode() }
-            let inner = Tape()
-            let again = block(leaf, inner)
-            again.node?.add(gradient)
+            return leaf
+        }
+        var output = block(leaf(), Tape(for: .probing))
+        guard output.node != nil else { return output }
+        record(&output) { gradient in
+            let leaf = leaf()
+            let inner = Tape(for: .replay)
+            block(leaf, inner).node?.add(gradient)
             inner.backward()
             if let inputGradient = leaf.node?.take() { input.node?.add(inputGradient) }
         }

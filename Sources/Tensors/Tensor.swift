@@ -19,6 +19,9 @@ package struct Tensor {
     package let dataType: DataType
     /// Where the gradient collects; `nil` when nothing upstream trains.
     package var node: GradientNode?
+    /// Computes the same elements again; for the result of an op on a tape that takes next to no
+    /// time, so that no later op keeps it.
+    var again: (() -> Tensor)?
 
     /// A view of `storage`.
     package init(storage: Storage, offset: Int = 0, shape: [Int], dataType: DataType = .float32) {
@@ -37,6 +40,19 @@ package struct Tensor {
     package init(uninitialized shape: [Int], dataType: DataType = .float32) {
         let bytes = shape.reduce(1, *) * dataType.size
         self.init(storage: Storage(byteCount: bytes), shape: shape, dataType: dataType)
+    }
+
+    /// A new f32 tensor that `fill` writes: at once, or only when its elements are first used.
+    init(_ shape: [Int], isDeferred: Bool, filledBy fill: @escaping (Tensor) -> Void) {
+        guard isDeferred else {
+            self.init(uninitialized: shape)
+            fill(self)
+            return
+        }
+        let bytes = shape.reduce(1, *) * DataType.float32.size
+        self.init(
+            storage: Storage(deferred: bytes) { fill(Tensor(storage: $0, shape: shape)) },
+            shape: shape)
     }
 
     /// A new f32 tensor of zeros.
@@ -153,6 +169,14 @@ package struct Tensor {
     package var detached: Tensor {
         var view = self
         view.node = nil
+        view.again = nil
         return view
+    }
+
+    /// The elements for the backward pass: kept, or computed again where that is cheap.
+    var forBackward: () -> Tensor {
+        if let again { return again }
+        let kept = detached
+        return { kept }
     }
 }

@@ -142,12 +142,50 @@ struct TapeTests {
         let tape = Tape()
         var middle: Tensor? = add(x.tensor, Tensor(zeros: [1, 4]), tape)
         weak let kept = middle?.storage
-        let y = middle.map { swiGLU(gate: $0, up: $0, tape) }
-        middle = nil
+        var y = middle.map { swiGLU(gate: $0, up: $0, tape) }
+        let node = y?.node
+        (middle, y) = (nil, nil)
         #expect(kept != nil)
-        y?.node?.add(Tensor([1, 1, 1, 1], shape: [1, 4]))
+        node?.add(Tensor([1, 1, 1, 1], shape: [1, 4]))
         tape.backward()
         #expect(kept == nil)
+    }
+
+    @Test("keeps no result that is cheap to compute again, and computes none that nobody reads")
+    func cheapResults() {
+        let (T, D) = (3, 4)
+        let x = leaf(numbers(T * D, seed: 1), [T, D])
+        let weight = leaf(numbers(D * D, seed: 2), [D, D])
+        let norm = Tensor(numbers(D, seed: 3), shape: [D])
+        let tape = Tape()
+        weak var normed: Storage?
+        func block(_ x: Tensor, _ tape: Tape?) -> Tensor {
+            let y = rmsNorm(x, norm, epsilon: 1e-6, tape)
+            normed = y.storage
+            return linear(y, weight.tensor, tape)
+        }
+        let y = block(x.tensor, tape)
+        #expect(normed == nil)
+        y.node?.add(Tensor(numbers(T * D, seed: 4), shape: [T, D]))
+        tape.backward()
+        // The same with the product as a block's last result, which the replay leaves out.
+        let first = weight.gradient.toArray()
+        weight.gradient.fill(0)
+        let again = Tape()
+        let z = again.recomputed(x.tensor, block)
+        #expect(z.toArray() == y.toArray())
+        z.node?.add(Tensor(numbers(T * D, seed: 4), shape: [T, D]))
+        again.backward()
+        #expect(weight.gradient.toArray() == first)
+    }
+
+    @Test("a block in which nothing trains is not recorded")
+    func frozenBlocks() {
+        let tape = Tape()
+        let x = Tensor(numbers(6, seed: 1), shape: [2, 3])
+        let weight = Tensor(numbers(9, seed: 2), shape: [3, 3])
+        let y = tape.recomputed(x) { x, tape in linear(x, weight, tape) }
+        #expect(tape.stepCount == 0 && y.node == nil)
     }
 
     @Test("keeps no input of a frozen weight, nor the rows that were chosen from")

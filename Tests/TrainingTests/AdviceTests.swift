@@ -64,11 +64,13 @@ struct AdviceTests {
         #expect(promptLengthAdvice(overlong: 10, of: 100, limit: 8) == nil)
     }
 
-    private func need(tokens: Int, cached: Int, recomputes: Bool = true) throws -> MemoryNeed {
+    private func need(tokens: Int, cached: Int, kept: KeptActivations = .within(bytes: 0)) throws
+        -> MemoryNeed
+    {
         let file = "\(Self.model)/config.json"
         return MemoryNeed(
             try DecoderConfig(JSON(contentsOfFile: file), name: file), weightBytes: 1000,
-            trainedCount: 10, tokensAtOnce: tokens, recomputes: recomputes, cachedTokens: cached)
+            trainedCount: 10, tokensAtOnce: tokens, keeping: kept, cachedTokens: cached)
     }
 
     @Test(
@@ -78,7 +80,7 @@ struct AdviceTests {
         #expect(need.weights == 1000 && need.trained == 160)
         #expect(need.peak == 1160 + need.activations)
         #expect(
-            try self.need(tokens: 100, cached: 1, recomputes: false).activations > need.activations)
+            try self.need(tokens: 100, cached: 1, kept: .all).activations > need.activations)
         #expect(try self.need(tokens: 200, cached: 1).activations == 2 * need.activations)
         // Two keys and values of 32 numbers in each of three layers: the shape of the tiny model.
         #expect(need.cache == 4 * 3 * 2 * 32)

@@ -89,12 +89,12 @@ enum CriticExample {
 
     static func update(
         _ aggregation: LossAggregation = .tokenMean,
-        _ microBatches: MicroBatchSettings = .samples(64), recomputes: Bool = false,
+        _ microBatches: MicroBatchSettings = .samples(64), kept: KeptActivations = .all,
         clipRange: Double = 0.2
     ) throws -> ValueUpdateSettings {
         ValueUpdateSettings(
             loss: try ValueLossSettings(clipRange: clipRange, aggregation: aggregation),
-            microBatches: microBatches, recomputes: recomputes, paddedResponseLength: 16)
+            microBatches: microBatches, kept: kept, paddedResponseLength: 16)
     }
 
     /// Steps of two mini-batches, twice.

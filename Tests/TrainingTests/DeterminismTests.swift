@@ -50,14 +50,14 @@ struct DeterminismTests {
                 advantages: $0.tokens.indices.map { Float($0 % 3) - 0.7 })
         }
         let scores = try logProbabilities(samples, scoring) {
-            policy.score($0, temperature: 0.9, recomputes: false, nil)
+            policy.score($0, temperature: 0.9, keeping: .all, nil)
         }
         policy.parameters.clearGradients()
         _ = try accumulatePolicyGradient(
             policy, samples,
             PolicyUpdateSettings(
                 loss: PolicyLossSettings(entropyCoefficient: 0.01), temperature: 0.9,
-                microBatches: .tokens(200), recomputes: true, paddedResponseLength: 40))
+                microBatches: .tokens(200), kept: .within(bytes: 0), paddedResponseLength: 40))
         return Outcome(
             tokens: completions.map(\.tokens), rollout: completions.map(\.logProbabilities),
             scores: scores, gradient: policy.parameters.gradientsByName.map(\.gradient))

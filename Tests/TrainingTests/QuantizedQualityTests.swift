@@ -63,7 +63,7 @@ struct QuantizedQualityTests {
         let policy = Policy(
             decoder: decoder, adapter: nil, base: decoder, parameters: ParameterBuffer([]))
         return try logProbabilities(samples, .tokens(2048)) {
-            policy.score($0, temperature: 1, recomputes: false, nil)
+            policy.score($0, temperature: 1, keeping: .all, nil)
         }
     }
 

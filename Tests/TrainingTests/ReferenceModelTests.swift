@@ -40,7 +40,7 @@ struct ReferenceModelTests {
             try scores(ReferenceModel(choice, of: model, initialAdapter: initial))
         }
         let base = try reference(.base, fresh)
-        let policy = continued.policy.score(packed, temperature: 1, recomputes: false, nil)
+        let policy = continued.policy.score(packed, temperature: 1, keeping: .all, nil)
         #expect(policy.logProbabilities != base)
         #expect(try reference(.base, continued) == base)
         #expect(try reference(.initial, fresh) == base)

@@ -57,7 +57,7 @@ struct RolloutDifferenceTests {
             decoder: decoder, adapter: weights, base: decoder,
             parameters: adapter?.parameters ?? ParameterBuffer([]))
         let trained = try logProbabilities(samples, .tokens(300)) {
-            policy.score($0, temperature: temperature, recomputes: false, Tape())
+            policy.score($0, temperature: temperature, keeping: .all, Tape())
         }
         return zip(completions, trained).reduce(0) {
             max($0, largestDifference($1.0.logProbabilities, $1.1))

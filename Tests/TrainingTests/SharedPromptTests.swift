@@ -98,7 +98,7 @@ struct SharedPromptTests {
         let samples = SharedPromptCase.samples
         let policy = try testCase.policy(), reference = ReferenceModel(base: policy.base)
         let passes: [(PackedSamples) -> TokenLogProbabilities] = [
-            { policy.score($0, temperature: 0.8, recomputes: false, nil) },
+            { policy.score($0, temperature: 0.8, keeping: .all, nil) },
             { reference.score($0, temperature: 0.8) },
         ]
         for score in passes {
@@ -118,7 +118,7 @@ struct SharedPromptTests {
         }
         for index in samples.indices { samples[index].referenceLogProbabilities = scores[index] }
         func gradient(
-            _ cut: MicroBatchSettings, recomputes: Bool
+            _ cut: MicroBatchSettings, kept: KeptActivations
         ) throws -> (PolicyGradient, [[Float]]) {
             policy.parameters.clearGradients()
             let loss = try PolicyLossSettings(
@@ -126,14 +126,14 @@ struct SharedPromptTests {
             let result = try accumulatePolicyGradient(
                 policy, samples,
                 PolicyUpdateSettings(
-                    loss: loss, temperature: 0.8, microBatches: cut, recomputes: recomputes,
+                    loss: loss, temperature: 0.8, microBatches: cut, kept: kept,
                     paddedResponseLength: 40))
             return (result, policy.parameters.gradientsByName.map(\.gradient))
         }
-        let plain = try gradient(SharedPromptCase.plain, recomputes: false)
+        let plain = try gradient(SharedPromptCase.plain, kept: .all)
         #expect(plain.1.allSatisfy { $0.contains { $0 != 0 } })
-        for recomputes in [false, true] {
-            let shared = try gradient(SharedPromptCase.shared, recomputes: recomputes)
+        for kept in KeptActivations.samples {
+            let shared = try gradient(SharedPromptCase.shared, kept: kept)
             #expect(shared.0.logProbabilities == plain.0.logProbabilities)
             #expect(abs(shared.0.loss - plain.0.loss) <= 1e-6 * abs(plain.0.loss))
             for (found, expected) in zip(shared.1, plain.1) {
@@ -148,18 +148,18 @@ struct SharedPromptTests {
         let critic = try CriticExample.critic("qwen3-tiny", "critic.model.lora_rank=\(rank)")
         CriticExample.stir(critic)
         let samples = SharedPromptCase.samples
-        func gradient(_ cut: MicroBatchSettings, recomputes: Bool) throws -> [[Float]] {
+        func gradient(_ cut: MicroBatchSettings, kept: KeptActivations) throws -> [[Float]] {
             critic.parameters.clearGradients()
             _ = try accumulateValueGradient(
-                critic, samples, CriticExample.update(.tokenMean, cut, recomputes: recomputes))
+                critic, samples, CriticExample.update(.tokenMean, cut, kept: kept))
             return critic.parameters.gradientsByName.map(\.gradient)
         }
         let shared = try criticValues(of: samples, critic, SharedPromptCase.shared)
         #expect(try criticValues(of: samples, critic, SharedPromptCase.plain) == shared)
-        let plain = try gradient(SharedPromptCase.plain, recomputes: false)
+        let plain = try gradient(SharedPromptCase.plain, kept: .all)
         #expect(plain.allSatisfy { $0.contains { $0 != 0 } })
-        for recomputes in [false, true] {
-            let shared = try gradient(SharedPromptCase.shared, recomputes: recomputes)
+        for kept in KeptActivations.samples {
+            let shared = try gradient(SharedPromptCase.shared, kept: kept)
             for (found, expected) in zip(shared, plain) {
                 #expect(relativeDistance(found, expected) <= 1e-5)
             }

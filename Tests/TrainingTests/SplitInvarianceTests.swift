@@ -38,7 +38,7 @@ private struct SplitBatch {
         }
         let policy = policy
         let current = try logProbabilities(samples, .samples(64)) {
-            policy.score($0, temperature: 0.8, recomputes: false, nil)
+            policy.score($0, temperature: 0.8, keeping: .all, nil)
         }
         for index in samples.indices {
             let values = current[index].enumerated()
@@ -55,7 +55,7 @@ private struct SplitBatch {
     /// The gradient of every parameter, and the loss, computed one way.
     func gradient(
         _ aggregation: LossAggregation, _ microBatches: MicroBatchSettings,
-        recomputes: Bool = false
+        kept: KeptActivations = .all
     ) throws -> (loss: Double, gradients: [[Float]]) {
         policy.parameters.clearGradients()
         let loss = try PolicyLossSettings(
@@ -64,7 +64,7 @@ private struct SplitBatch {
         let result = try accumulatePolicyGradient(
             policy, samples,
             PolicyUpdateSettings(
-                loss: loss, temperature: 0.8, microBatches: microBatches, recomputes: recomputes,
+                loss: loss, temperature: 0.8, microBatches: microBatches, kept: kept,
                 paddedResponseLength: 16))
         return (result.loss, policy.parameters.gradientsByName.map(\.gradient))
     }
@@ -89,10 +89,10 @@ struct SplitInvarianceTests {
             Self.sampleCounts.map(MicroBatchSettings.samples)
             + [2, 7].map { .tokens((batch.tokenCount + $0 - 1) / $0 + 2) }
         for cut in cuts + [.samples(14)] {
-            for recomputes in [false, true] {
-                let part = try batch.gradient(aggregation, cut, recomputes: recomputes)
+            for kept in KeptActivations.samples {
+                let part = try batch.gradient(aggregation, cut, kept: kept)
                 let distance = distance(part.gradients, whole.gradients)
-                #expect(distance <= 1e-5, "\(cut), recomputes: \(recomputes)")
+                #expect(distance <= 1e-5, "\(cut), \(kept)")
                 #expect(abs(part.loss - whole.loss) <= 1e-6 * abs(whole.loss) + 1e-9, "\(cut)")
             }
         }
@@ -119,9 +119,11 @@ struct SplitInvarianceTests {
         for adapter in ["all-linear-r8", nil] {
             let batch = try SplitBatch(model, adapter: adapter)
             let kept = try batch.gradient(.tokenMean, .samples(14))
-            let recomputed = try batch.gradient(.tokenMean, .samples(14), recomputes: true)
-            #expect(recomputed.gradients == kept.gradients)
-            #expect(recomputed.loss == kept.loss)
+            for some in KeptActivations.samples {
+                let recomputed = try batch.gradient(.tokenMean, .samples(14), kept: some)
+                #expect(recomputed.gradients == kept.gradients, "\(some)")
+                #expect(recomputed.loss == kept.loss, "\(some)")
+            }
         }
     }
 
@@ -130,17 +132,17 @@ struct SplitInvarianceTests {
         for adapter in ["all-linear-r8", nil] {
             let batch = try SplitBatch(model, adapter: adapter)
             func gradient(
-                _ cut: MicroBatchSettings, recomputes: Bool
+                _ cut: MicroBatchSettings, kept: KeptActivations
             ) throws -> (Double, [[Float]]) {
                 batch.policy.parameters.clearGradients()
                 let loss = try accumulateSupervisedGradient(
-                    batch.policy, batch.samples, cut, recomputes: recomputes)
+                    batch.policy, batch.samples, cut, keeping: kept)
                 return (loss, batch.policy.parameters.gradientsByName.map(\.gradient))
             }
-            let whole = try gradient(.samples(14), recomputes: false)
+            let whole = try gradient(.samples(14), kept: .all)
             for cut in Self.sampleCounts.map(MicroBatchSettings.samples) + [.tokens(40)] {
-                for recomputes in [false, true] {
-                    let part = try gradient(cut, recomputes: recomputes)
+                for kept in KeptActivations.samples {
+                    let part = try gradient(cut, kept: kept)
                     #expect(distance(part.1, whole.1) <= 1e-5, "\(cut)")
                     #expect(abs(part.0 - whole.0) <= 1e-6 * whole.0)
                 }

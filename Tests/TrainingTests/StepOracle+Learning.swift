@@ -1,4 +1,5 @@
 import Formats
+import Models
 import Objectives
 import Rewards
 import Tensors
@@ -15,7 +16,7 @@ extension StepOracle {
         extras: [[String: Double]]? = nil, shift: Float = 0
     ) throws -> [ScoredResponse] {
         let current = try logProbabilities(samples, .samples(64)) {
-            policy.score($0, temperature: settings.temperature, recomputes: false, nil)
+            policy.score($0, temperature: settings.temperature, keeping: .all, nil)
         }
         return samples.enumerated().map { index, sample in
             ScoredResponse(

@@ -35,7 +35,7 @@ struct StepOracle {
             base: base, adapter: adapter.weights(training: true), parameters: adapter.parameters)
         settings = PolicyUpdateSettings(
             loss: try Self.loss(file), temperature: Float(try Self.number(file, "temperature")),
-            microBatches: .samples(64), recomputes: false, paddedResponseLength: width)
+            microBatches: .samples(64), kept: .all, paddedResponseLength: width)
         samples = try Self.samples(file, mask: mask, width: width)
     }
 

@@ -34,7 +34,7 @@ struct StepParityTests {
         let packed = PackedSamples(oracle.samples)
         let temperature = oracle.settings.temperature
         let scores = oracle.policy.score(
-            packed, temperature: temperature, recomputes: false, nil)
+            packed, temperature: temperature, keeping: .all, nil)
         let reference = ReferenceModel(base: oracle.policy.base).score(
             packed, temperature: temperature)
         let differences = try [

@@ -72,9 +72,9 @@ struct ValueUpdateTests {
         let whole = try batch.gradient(CriticExample.update(aggregation))
         #expect((whole.0.metrics["critic/vf_clipfrac"] ?? 0) > 0.1)
         for cut in [MicroBatchSettings.samples(1), .samples(5), .tokens(30)] {
-            for recomputes in [false, true] {
+            for kept in KeptActivations.samples {
                 let part = try batch.gradient(
-                    CriticExample.update(aggregation, cut, recomputes: recomputes))
+                    CriticExample.update(aggregation, cut, kept: kept))
                 #expect(abs(part.0.loss - whole.0.loss) <= 1e-6 * abs(whole.0.loss), "\(cut)")
                 for (found, expected) in zip(part.1, whole.1) {
                     #expect(relativeDistance(found, expected) <= 1e-5, "\(cut)")

@@ -1,14 +1,33 @@
 /// The memory behind one or more tensors: owned by the pool, or borrowed from a mapped file.
 @safe
 package final class Storage {
-    let base: UnsafeMutableRawPointer
+    /// Where the bytes lie; those of a deferred storage are computed here, at the first use.
+    var base: UnsafeMutableRawPointer {
+        if let address = unsafe address { return unsafe address }
+        let address = unsafe MemoryPool.shared.allocate(byteCount: byteCount)
+        unsafe self.address = address
+        let fill = self.fill
+        self.fill = nil
+        fill?(self)
+        return unsafe address
+    }
     package let byteCount: Int
+    private var address: UnsafeMutableRawPointer?
+    private var fill: ((Storage) -> Void)?
     private let owner: (any AnyObject & Sendable)?
 
     /// Takes a buffer from the pool; its content is undefined.
     package init(byteCount: Int) {
         self.byteCount = byteCount
-        unsafe base = MemoryPool.shared.allocate(byteCount: byteCount)
+        unsafe address = MemoryPool.shared.allocate(byteCount: byteCount)
+        owner = nil
+    }
+
+    /// Takes a buffer from the pool, and has `fill` write its content, when it is first used; that
+    /// may be never.
+    init(deferred byteCount: Int, filledBy fill: @escaping (Storage) -> Void) {
+        self.byteCount = byteCount
+        self.fill = fill
         owner = nil
     }
 
@@ -19,7 +38,7 @@ package final class Storage {
         guard let start = bytes.baseAddress else {
             preconditionFailure("Borrowed storage needs at least one byte.")
         }
-        unsafe base = UnsafeMutableRawPointer(mutating: start)
+        unsafe address = UnsafeMutableRawPointer(mutating: start)
         self.owner = owner
     }
 
@@ -27,7 +46,7 @@ package final class Storage {
     package var isWritable: Bool { owner == nil }
 
     deinit {
-        guard owner == nil else { return }
-        unsafe MemoryPool.shared.release(base, byteCount: byteCount)
+        guard owner == nil, let address = unsafe address else { return }
+        unsafe MemoryPool.shared.release(address, byteCount: byteCount)
     }
 }

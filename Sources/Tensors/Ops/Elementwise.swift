@@ -3,8 +3,9 @@ import CKernels
 /// `a + b`, elementwise.
 package func add(_ a: Tensor, _ b: Tensor, _ tape: Tape?) -> Tensor {
     precondition(a.count == b.count, "The shapes \(a.shape) and \(b.shape) differ.")
-    var y = Tensor(uninitialized: a.shape)
-    unsafe ck_add(a.count, a.floats, b.floats, y.floats)
+    var y = Tensor(a.shape, isDeferred: tape?.computesOnDemand ?? false) { y in
+        unsafe ck_add(a.count, a.floats, b.floats, y.floats)
+    }
     let nodes = (a.node, b.node)
     guard let tape, nodes.0 != nil || nodes.1 != nil else { return y }
     tape.record(&y) { dy in

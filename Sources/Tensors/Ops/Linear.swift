@@ -55,36 +55,31 @@ package func linear(
 ) -> Tensor {
     let (T, N, K) = (x.rows, weight.shape[0], weight.shape[1])
     precondition(x.columns == K, "A weight \(weight.shape) cannot take \(x.shape).")
-    var y = Tensor(uninitialized: [T, N])
-    if activations == .int8 {
-        precondition(tape == nil && weight.takesInt8Activations, "No product with 8-bit rows.")
-        unsafe ck_linear_forward_int8(
-            T, N, K, x.floats, K, weight.kernelWeight, bias?.bytes,
-            bias?.dataType.kernelType ?? CK_F32, y.floats, N)
-        if let lowRank {
-            addProduct(product(x, lowRank.A), lowRank.B, scale: lowRank.scale, to: y)
+    let inner = lowRank.map { product(x, $0.A) }
+    var y = Tensor([T, N], isDeferred: tape?.computesOnDemand ?? false) { y in
+        if activations == .int8 {
+            precondition(tape == nil && weight.takesInt8Activations, "No product with 8-bit rows.")
+            unsafe ck_linear_forward_int8(
+                T, N, K, x.floats, K, weight.kernelWeight, bias?.bytes,
+                bias?.dataType.kernelType ?? CK_F32, y.floats, N)
+        } else {
+            unsafe ck_linear_forward(
+                T, N, K, x.floats, K, weight.kernelWeight, bias?.bytes,
+                bias?.dataType.kernelType ?? CK_F32, 1, 0, y.floats, N)
         }
-        return y
-    }
-    unsafe ck_linear_forward(
-        T, N, K, x.floats, K, weight.kernelWeight, bias?.bytes, bias?.dataType.kernelType ?? CK_F32,
-        1, 0,
-        y.floats, N)
-    var inner: Tensor?
-    if let lowRank {
-        let h = product(x, lowRank.A)
-        addProduct(h, lowRank.B, scale: lowRank.scale, to: y)
-        inner = h
+        guard let lowRank, let inner else { return }
+        addProduct(inner, lowRank.B, scale: lowRank.scale, to: y)
     }
     let trains =
         x.node != nil || weight.node != nil || bias?.node != nil || lowRank?.trains == true
     guard let tape, trains else { return y }
     // The way back through a frozen weight alone does not read x, which is not kept for it then.
-    let kept = weight.node != nil || lowRank != nil ? x : nil
+    let again = weight.node != nil || lowRank?.A.node != nil ? x.forBackward : nil
     let (node, shape) = (x.node, x.shape)
     tape.record(&y) { dy in
-        if let lowRank, let inner, let kept {
-            lowRankBackward(dy, x: kept, inner: inner, lowRank)
+        let kept = again?()
+        if let lowRank, let inner {
+            lowRankBackward(dy, x: kept, inner: inner, lowRank, to: node, shape)
         }
         node?.accumulate(shape: shape) { dx, isFirst in
             addInputGradient(dy, weight, scale: 1, accumulate: !isFirst, to: dx)
@@ -116,9 +111,16 @@ package func linear(
     activations: ActivationPrecision = .float32
 ) -> Tensor {
     let y = linear(x, weight, bias: bias, activations: activations, nil)
-    for part in lowRanks {
-        let inner = product(x.rows(part.rows), part.lowRank.A)
-        addProduct(inner, part.lowRank.B, scale: part.lowRank.scale, to: y.rows(part.rows))
+    let inners = lowRanks.map { Tensor(uninitialized: [$0.rows.count, $0.lowRank.rank]) }
+    withExtendedLifetime(inners) {
+        let parts = Array(zip(lowRanks, inners))
+        unsafe groupedProducts(
+            parts.map { unsafe group(x.rows($0.rows), $0.lowRank.A, scale: 1, to: $1) },
+            accumulate: false)
+        unsafe groupedProducts(
+            parts.map {
+                unsafe group($1, $0.lowRank.B, scale: $0.lowRank.scale, to: y.rows($0.rows))
+            }, accumulate: true)
     }
     return y
 }
@@ -134,14 +136,31 @@ extension Tensor {
 }
 
 /// The gradients of the low-rank part: of A, of B, and of x through them.
-private func lowRankBackward(_ dy: Tensor, x: Tensor, inner: Tensor, _ lowRank: LowRank) {
+private func lowRankBackward(
+    _ dy: Tensor, x: Tensor?, inner: Tensor, _ lowRank: LowRank, to node: GradientNode?,
+    _ shape: [Int]
+) {
     let dinner = Tensor(uninitialized: inner.shape)
     addInputGradient(dy, .dense(lowRank.B), scale: lowRank.scale, accumulate: false, to: dinner)
     if let node = lowRank.B.node { addWeightGradient(dy, inner, scale: lowRank.scale, to: node) }
-    if let node = lowRank.A.node { addWeightGradient(dinner, x, scale: 1, to: node) }
-    x.node?.accumulate(shape: x.shape) { dx, isFirst in
+    if let node = lowRank.A.node, let x { addWeightGradient(dinner, x, scale: 1, to: node) }
+    node?.accumulate(shape: shape) { dx, isFirst in
         addInputGradient(dinner, .dense(lowRank.A), scale: 1, accumulate: !isFirst, to: dx)
     }
+}
+
+/// The product `scale x Wᵀ`, as one of several; `x`, `weight` and `y` must outlive it.
+private func group(
+    _ x: Tensor, _ weight: Tensor, scale: Float, to y: Tensor
+) -> ck_linear_group {
+    unsafe ck_linear_group(
+        M: x.rows, N: weight.shape[0], K: weight.shape[1], x: x.floats, W: weight.bytes,
+        dtype: weight.dataType.kernelType, scale: scale, y: y.floats)
+}
+
+/// All of these products in one call of the worker threads.
+private func groupedProducts(_ groups: [ck_linear_group], accumulate: Bool) {
+    unsafe ck_grouped_linear_forward(groups.count, groups, accumulate ? 1 : 0)
 }
 
 /// `x Wᵀ`, unrecorded.

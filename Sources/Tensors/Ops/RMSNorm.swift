@@ -10,17 +10,17 @@ import CKernels
 package func rmsNorm(_ x: Tensor, _ weight: Tensor, epsilon: Float, _ tape: Tape?) -> Tensor {
     let (T, D) = (x.rows, x.columns)
     precondition(weight.count == D, "A weight \(weight.shape) cannot scale \(x.shape).")
-    var y = Tensor(uninitialized: x.shape)
-    let trains = x.node != nil || weight.node != nil
-    guard let tape, trains else {
+    func forward(_ rstd: Tensor? = nil) -> Tensor {
+        let y = Tensor(uninitialized: x.shape)
         unsafe ck_rms_norm_forward(
-            T, D, x.floats, weight.bytes, weight.dataType.kernelType, epsilon, y.floats, nil)
+            T, D, x.floats, weight.bytes, weight.dataType.kernelType, epsilon, y.floats,
+            rstd?.floats)
         return y
     }
+    guard let tape, x.node != nil || weight.node != nil else { return forward() }
     let rstd = Tensor(uninitialized: [T])
-    unsafe ck_rms_norm_forward(
-        T, D, x.floats, weight.bytes, weight.dataType.kernelType, epsilon, y.floats, rstd.floats)
-    tape.record(&y) { dy in
+    var y = forward(rstd)
+    tape.record(&y, again: { forward() }) { dy in
         func backward(into dx: Tensor, _ dweight: Tensor?) {
             unsafe ck_rms_norm_backward(
                 T, D, dy.floats, x.floats, rstd.floats, weight.bytes, weight.dataType.kernelType,

@@ -8,10 +8,14 @@ import CKernels
 package func swiGLU(gate: Tensor, up: Tensor, _ tape: Tape?) -> Tensor {
     let n = gate.count
     precondition(up.count == n, "The gate \(gate.shape) and up \(up.shape) differ.")
-    var y = Tensor(uninitialized: gate.shape)
-    unsafe ck_swiglu_forward(n, gate.floats, up.floats, y.floats)
+    func forward() -> Tensor {
+        let y = Tensor(uninitialized: gate.shape)
+        unsafe ck_swiglu_forward(n, gate.floats, up.floats, y.floats)
+        return y
+    }
+    var y = forward()
     guard let tape, gate.node != nil || up.node != nil else { return y }
-    tape.record(&y) { dy in
+    tape.record(&y, again: forward) { dy in
         let dgate = Tensor(uninitialized: gate.shape)
         let dup = Tensor(uninitialized: up.shape)
         unsafe ck_swiglu_backward(

@@ -18,11 +18,11 @@ package struct MemoryNeed: Sendable, Equatable {
     ///   - weightBytes: of the mapped checkpoints.
     ///   - trainedCount: parameters that are trained, in f32.
     ///   - tokensAtOnce: of the largest micro-batch.
-    ///   - recomputes: whether blocks are computed again in the backward pass.
+    ///   - keeping: which blocks keep their activations for the backward pass.
     ///   - cachedTokens: of all sequences that are decoded at once.
     init(
         _ config: DecoderConfig, weightBytes: Int, trainedCount: Int, tokensAtOnce: Int,
-        recomputes: Bool, cachedTokens: Int
+        keeping kept: KeptActivations, cachedTokens: Int
     ) {
         let float = MemoryLayout<Float>.size
         weights = weightBytes
@@ -30,9 +30,13 @@ package struct MemoryNeed: Sendable, Equatable {
         let blockWidth =
             4 * config.hiddenSize + 2 * config.queryWidth + 2 * config.keyValueWidth
             + 3 * config.intermediateSize
-        let kept = config.layerCount * (recomputes ? config.hiddenSize : blockWidth)
+        var ofBlocks = float * tokensAtOnce * config.layerCount * blockWidth
+        if case .within(let bytes) = kept {
+            let inputs = float * tokensAtOnce * config.layerCount * config.hiddenSize
+            ofBlocks = min(ofBlocks, inputs + bytes)
+        }
         // The block at hand has its gradients beside its activations.
-        activations = float * tokensAtOnce * (kept + 2 * blockWidth)
+        activations = ofBlocks + 2 * float * tokensAtOnce * blockWidth
         cache = float * cachedTokens * config.layerCount * 2 * config.keyValueWidth
     }
 }

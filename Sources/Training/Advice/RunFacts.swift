@@ -39,7 +39,7 @@ extension MemoryNeed {
             trainedCount: parts.model.policy.parameters.count
                 + (parts.critic?.parameters.count ?? 0),
             tokensAtOnce: min(atOnce, settings.actor.miniBatchSize * group * longest),
-            recomputes: settings.model.gradientCheckpointing,
+            keeping: settings.model.keptActivations,
             cachedTokens: longest
                 * min(settings.rollout.maxSequences, settings.data.rolloutBatchSize * group))
     }

@@ -1,4 +1,5 @@
 import Formats
+package import Models
 package import Objectives
 import Settings
 
@@ -12,8 +13,8 @@ package struct CriticSettings: Sendable {
     package let lora: LoRASettings
     /// How the critic's frozen weights are quantised.
     package let quantization: QuantizationSettings
-    /// Whether a block's activations are computed again in the backward pass rather than kept.
-    package let gradientCheckpointing: Bool
+    /// Which blocks keep their activations for the backward pass.
+    package let keptActivations: KeptActivations
     /// Prompts in a mini-batch, each with all its responses; one optimizer update each.
     package let miniBatchSize: Int
     /// How many samples are computed at once in the update.
@@ -47,10 +48,7 @@ package struct CriticSettings: Sendable {
         quantization = try QuantizationSettings(
             base, lora: lora, inheriting: model.quantization, sharesBase: isActorsPath)
         sharesActorBase = isActorsPath && quantization.kind == model.quantization.kind
-        let models = base.derived("as actor_rollout_ref.model.enable_gradient_checkpointing")
-        gradientCheckpointing = try models.bool(
-            "enable_gradient_checkpointing", default: model.gradientCheckpointing,
-            "Compute a block's activations again in the backward pass; as the actor unless set.")
+        keptActivations = try KeptActivations(base, inherited: model.keptActivations)
         miniBatchSize = try reader.derived("as actor_rollout_ref.actor.ppo_mini_batch_size").int(
             "ppo_mini_batch_size", default: actor.miniBatchSize, in: .atLeast(1),
             "Prompts in a mini-batch of the critic; the actor's number unless set.")

@@ -1,3 +1,4 @@
+package import Models
 import Settings
 
 /// The model that is trained: the keys `actor_rollout_ref.model.*`, or `model.*` of supervised
@@ -9,8 +10,8 @@ package struct ModelSettings: Sendable {
     package let tokenizerPath: String
     /// A chat template that replaces the tokenizer's; nil keeps that one.
     package let customChatTemplate: String?
-    /// Whether a block's activations are computed again in the backward pass rather than kept.
-    package let gradientCheckpointing: Bool
+    /// Which blocks keep their activations for the backward pass.
+    package let keptActivations: KeptActivations
     /// The adapter.
     package let lora: LoRASettings
     /// How the frozen weights are quantised.
@@ -27,9 +28,7 @@ package struct ModelSettings: Sendable {
                 "tokenizer_path", "Folder of the tokenizer; null for the model's own.") ?? path
         customChatTemplate = try reader.optionalString(
             "custom_chat_template", "Chat template (Jinja) to use instead of the tokenizer's.")
-        gradientCheckpointing = try reader.bool(
-            "enable_gradient_checkpointing", default: true,
-            "Compute a block's activations again in the backward pass: less memory, more time.")
+        keptActivations = try KeptActivations(reader)
         lora = try LoRASettings(reader)
         quantization = try QuantizationSettings(reader, lora: lora)
         try Self.declareOthers(reader)

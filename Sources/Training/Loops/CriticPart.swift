@@ -27,7 +27,7 @@ extension CriticStepSettings {
         self.init(
             update: ValueUpdateSettings(
                 loss: own.loss, microBatches: own.microBatch,
-                recomputes: own.gradientCheckpointing,
+                kept: own.keptActivations,
                 paddedResponseLength: settings.data.maxResponseLength),
             miniBatches: MiniBatches(
                 size: own.miniBatchSize * settings.rollout.sampling.responseCount,

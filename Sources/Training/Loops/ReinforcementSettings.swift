@@ -71,7 +71,7 @@ extension LearningStepSettings {
                         loss: oldPolicy.bypassLoss, correction: oldPolicy.correction) : nil,
                 temperature: Float(settings.rollout.sampling.temperature),
                 microBatches: actor.microBatch,
-                recomputes: settings.model.gradientCheckpointing,
+                kept: settings.model.keptActivations,
                 paddedResponseLength: settings.data.maxResponseLength),
             miniBatches: MiniBatches(
                 size: actor.miniBatchSize * settings.rollout.sampling.responseCount,

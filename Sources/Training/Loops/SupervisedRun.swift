@@ -123,7 +123,7 @@ package final class SupervisedRun {
         let (loss, norm) = try stopwatch.measure("update") {
             let loss = try accumulateSupervisedGradient(
                 model.policy, samples, settings.data.microBatch,
-                recomputes: settings.model.gradientCheckpointing,
+                keeping: settings.model.keptActivations,
                 betweenMicroBatches: Interruption.check)
             return (loss, optimizer.update(learningRate: rate))
         }
@@ -138,6 +138,8 @@ package final class SupervisedRun {
                 "train/loss": loss, "train/grad_norm": norm, "train/lr": rate,
                 "train/skipped_updates": Double(optimizer.skippedUpdates),
                 "perf/throughput": throughput, "timing_s/step": stopwatch.elapsed,
+                "perf/max_memory_allocated_gb":
+                    Double(MemoryPool.shared.ledger.peakBytes) / Double(1 << 30),
                 "training/epoch": Double(sampler.epoch),
             ])
         report(loss: loss, norm: norm, throughput: throughput)

@@ -3,11 +3,16 @@ extension MicroBatchSettings {
     ///
     /// A prompt that samples of a piece share counts once against a budget of tokens, and such
     /// samples stay together where they fit.
-    package func pieces(_ samples: [PolicySample]) -> [[Int]] {
+    ///
+    /// - Parameter fitting: tokens that a piece should not exceed where a cut between prompts can
+    ///   spare it that.
+    package func pieces(_ samples: [PolicySample], fitting most: Int = .max) -> [[Int]] {
         switch self {
         case .samples(let size):
-            return stride(from: 0, to: samples.count, by: size).map {
-                Array($0..<min($0 + size, samples.count))
+            return stride(from: 0, to: samples.count, by: size).flatMap { start in
+                let piece = Array(start..<min(start + size, samples.count))
+                let families = piece.map { samples[$0] }.siblings.map { $0.map { piece[$0] } }
+                return Self.packed(families, of: samples, budget: most)
             }
         case .tokens(let budget):
             let families = samples.siblings.flatMap { siblings in
@@ -15,14 +20,21 @@ extension MicroBatchSettings {
                     siblings.map { ($0, samples[$0].response.count - 1) },
                     shared: samples[siblings[0]].prompt.count, budget: budget)
             }
-            let sizes = families.map { family in
-                family.reduce(samples[family[0]].prompt.count) {
-                    $0 + samples[$1].response.count - 1
-                }
-            }
-            return Self.spread(Array(zip(families.indices, sizes)), shared: 0, budget: budget)
-                .map { $0.flatMap { families[$0] }.sorted() }
+            return Self.packed(families, of: samples, budget: min(budget, most))
         }
+    }
+
+    /// Puts whole families of one prompt each together.
+    private static func packed(
+        _ families: [[Int]], of samples: [PolicySample], budget: Int
+    ) -> [[Int]] {
+        let sizes = families.map { family in
+            family.reduce(samples[family[0]].prompt.count) {
+                $0 + samples[$1].response.count - 1
+            }
+        }
+        return spread(Array(zip(families.indices, sizes)), shared: 0, budget: budget)
+            .map { $0.flatMap { families[$0] }.sorted() }
     }
 
     /// Fills the fewest pieces first, then evens them out: no piece is nearly empty.
@@ -34,7 +46,7 @@ extension MicroBatchSettings {
     ) -> [[Int]] {
         let longestFirst = items.sorted { ($0.tokens, $1.index) > ($1.tokens, $0.index) }
         let tokens = items.reduce(shared) { $0 + $1.tokens }
-        var pieceCount = max(1, (tokens + budget - 1) / budget)
+        var pieceCount = max(1, min(items.count, tokens / budget + (tokens % budget > 0 ? 1 : 0)))
         while true {
             var pieces = [[Int]](repeating: [], count: pieceCount)
             var totals = [Int](repeating: 0, count: pieceCount)

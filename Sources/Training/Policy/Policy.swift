@@ -53,13 +53,12 @@ package struct Policy {
     /// The trained model's log-probability of each response token, and its entropy there.
     ///
     /// - Parameters:
-    ///   - recomputes: whether the backward pass runs each block again instead of keeping its
-    ///     activations.
+    ///   - kept: which blocks keep their activations for the backward pass.
     package func score(
-        _ packed: PackedSamples, temperature: Float, recomputes: Bool, _ tape: Tape?
+        _ packed: PackedSamples, temperature: Float, keeping kept: KeptActivations, _ tape: Tape?
     ) -> TokenLogProbabilities {
         scoreResponses(
-            packed, decoder, adapter, temperature: temperature, recomputes: recomputes, tape)
+            packed, decoder, adapter, temperature: temperature, keeping: kept, tape)
     }
 }
 
@@ -67,13 +66,12 @@ package struct Policy {
 ///
 /// - Parameters:
 ///   - adapter: what to add to the decoder; none for the decoder itself.
-///   - recomputes: whether the backward pass runs each block again instead of keeping its
-///     activations.
+///   - kept: which blocks keep their activations for the backward pass.
 func scoreResponses(
     _ packed: PackedSamples, _ decoder: Decoder, _ adapter: AdapterWeights?, temperature: Float,
-    recomputes: Bool = false, _ tape: Tape? = nil
+    keeping kept: KeptActivations = .all, _ tape: Tape? = nil
 ) -> TokenLogProbabilities {
-    let hidden_TD = decoder.hidden(packed.input, adapter: adapter, recomputes: recomputes, tape)
+    let hidden_TD = decoder.hidden(packed.input, adapter: adapter, keeping: kept, tape)
     return tokenLogProbabilities(
         selectRows(hidden_TD, packed.rows, tape), decoder.weights.head,
         targets: packed.targets, temperature: temperature, tape)

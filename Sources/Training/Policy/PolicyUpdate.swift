@@ -1,3 +1,4 @@
+package import Models
 package import Objectives
 import Tensors
 
@@ -9,21 +10,21 @@ package struct PolicyUpdateSettings: Sendable {
     /// Logits are divided by this, as they were when the responses were sampled.
     package var temperature: Float
     package var microBatches: MicroBatchSettings
-    /// Whether blocks are run again in the backward pass instead of keeping their activations.
-    package var recomputes: Bool
+    /// Which blocks keep their activations for the backward pass.
+    package var kept: KeptActivations
     /// Length that responses would be padded to, which `seq-mean-token-sum-norm` divides by.
     package var paddedResponseLength: Int
 
     package init(
         loss: PolicyLossSettings, bypass: BypassSettings? = nil, temperature: Float,
         microBatches: MicroBatchSettings,
-        recomputes: Bool, paddedResponseLength: Int
+        kept: KeptActivations, paddedResponseLength: Int
     ) {
         self.loss = loss
         self.bypass = bypass
         self.temperature = temperature
         self.microBatches = microBatches
-        self.recomputes = recomputes
+        self.kept = kept
         self.paddedResponseLength = paddedResponseLength
     }
 }
@@ -65,14 +66,15 @@ package func accumulatePolicyGradient(
     let counts = GlobalCounts(
         samples.responseLayout, paddedResponseLength: settings.paddedResponseLength)
     var result = PolicyGradient(logProbabilities: samples.map { _ in [] })
-    let pieces = settings.microBatches.pieces(samples)
+    let pieces = settings.microBatches.pieces(
+        samples, fitting: policy.decoder.tokensAtOnce(settings.kept, adapter: policy.adapter))
     for (number, piece) in pieces.enumerated() {
         try betweenMicroBatches()
         let microBatch = piece.map { samples[$0] }
         let packed = PackedSamples(microBatch)
         let tape = Tape()
         let scores = policy.score(
-            packed, temperature: settings.temperature, recomputes: settings.recomputes, tape)
+            packed, temperature: settings.temperature, keeping: settings.kept, tape)
         var inputs = PolicyLossInputs(microBatch, packed.layout, scores)
         inputs.selectionSeed = selectionSeed &+ UInt64(number)
         let part = try settings.loss(of: inputs, counts: counts)

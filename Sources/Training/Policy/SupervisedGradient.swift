@@ -1,3 +1,4 @@
+package import Models
 import Tensors
 
 /// The mean negative log-probability of the response tokens of `samples`, in nats a token, whose
@@ -8,15 +9,17 @@ import Tensors
 ///   - betweenMicroBatches: called before each micro-batch; what it throws ends the pass.
 package func accumulateSupervisedGradient(
     _ policy: Policy, _ samples: [PolicySample], _ microBatches: MicroBatchSettings,
-    recomputes: Bool, betweenMicroBatches: () throws -> Void = {}
+    keeping kept: KeptActivations, betweenMicroBatches: () throws -> Void = {}
 ) rethrows -> Double {
     let tokens = Double(samples.reduce(0) { $0 + $1.response.count })
     var loss = 0.0
-    for piece in microBatches.pieces(samples) {
+    let pieces = microBatches.pieces(
+        samples, fitting: policy.decoder.tokensAtOnce(kept, adapter: policy.adapter))
+    for piece in pieces {
         try betweenMicroBatches()
         let tape = Tape()
         let packed = PackedSamples(piece.map { samples[$0] })
-        let scores = policy.score(packed, temperature: 1, recomputes: recomputes, tape)
+        let scores = policy.score(packed, temperature: 1, keeping: kept, tape)
         let count = scores.logProbabilities.count
         scores.backward(
             logProbabilityDerivatives: Array(repeating: Float(-1 / tokens), count: count),
@@ -34,7 +37,7 @@ package func supervisedLoss(
 ) rethrows -> Double {
     let values = try logProbabilities(
         samples, microBatches, betweenMicroBatches: betweenMicroBatches
-    ) { policy.score($0, temperature: 1, recomputes: false, nil) }
+    ) { policy.score($0, temperature: 1, keeping: .all, nil) }
     let tokens = values.joined()
     return -tokens.reduce(0) { $0 + Double($1) } / Double(max(1, tokens.count))
 }

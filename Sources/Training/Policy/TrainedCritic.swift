@@ -16,7 +16,8 @@ package final class TrainedCritic {
     package let head: ValueHead
     /// Everything that is trained, flat: the adapter or the body, then the head.
     package let parameters: ParameterBuffer
-    private let weights: AdapterWeights?
+    /// The trained low-rank parts; `nil` when the whole model is trained.
+    let weights: AdapterWeights?
     private let directory: String
     private let sharesBase: Bool
     private let headIsFresh: Bool
@@ -102,11 +103,12 @@ package final class TrainedCritic {
     /// The value of each response token, `[T, 1]`: what the head says where the token is predicted.
     ///
     /// - Parameters:
-    ///   - recomputes: whether the backward pass runs each block again instead of keeping its
-    ///     activations.
-    package func values(_ packed: PackedSamples, recomputes: Bool, _ tape: Tape?) -> Tensor {
+    ///   - kept: which blocks keep their activations for the backward pass.
+    package func values(_ packed: PackedSamples, keeping kept: KeptActivations, _ tape: Tape?)
+        -> Tensor
+    {
         let hidden_TD = decoder.hidden(
-            packed.input, adapter: weights, recomputes: recomputes, tape)
+            packed.input, adapter: weights, keeping: kept, tape)
         return head.values(selectRows(hidden_TD, packed.rows, tape), tape)
     }
 

@@ -1,3 +1,4 @@
+package import Models
 package import Objectives
 import Tensors
 
@@ -5,18 +6,18 @@ import Tensors
 package struct ValueUpdateSettings: Sendable {
     package var loss: ValueLossSettings
     package var microBatches: MicroBatchSettings
-    /// Whether blocks are run again in the backward pass instead of keeping their activations.
-    package var recomputes: Bool
+    /// Which blocks keep their activations for the backward pass.
+    package var kept: KeptActivations
     /// Length that responses would be padded to, which `seq-mean-token-sum-norm` divides by.
     package var paddedResponseLength: Int
 
     package init(
-        loss: ValueLossSettings, microBatches: MicroBatchSettings, recomputes: Bool,
+        loss: ValueLossSettings, microBatches: MicroBatchSettings, kept: KeptActivations,
         paddedResponseLength: Int
     ) {
         self.loss = loss
         self.microBatches = microBatches
-        self.recomputes = recomputes
+        self.kept = kept
         self.paddedResponseLength = paddedResponseLength
     }
 }
@@ -44,12 +45,14 @@ package func accumulateValueGradient(
     let counts = GlobalCounts(
         samples.responseLayout, paddedResponseLength: settings.paddedResponseLength)
     var result = ValueGradient()
-    for piece in settings.microBatches.pieces(samples) {
+    let pieces = settings.microBatches.pieces(
+        samples, fitting: critic.decoder.tokensAtOnce(settings.kept, adapter: critic.weights))
+    for piece in pieces {
         try betweenMicroBatches()
         let microBatch = piece.map { samples[$0] }
         let packed = PackedSamples(microBatch)
         let tape = Tape()
-        let values_T1 = critic.values(packed, recomputes: settings.recomputes, tape)
+        let values_T1 = critic.values(packed, keeping: settings.kept, tape)
         let part = try valueLoss(
             ValueLossInputs(
                 layout: packed.layout, predictions: values_T1.toArray(),
@@ -72,7 +75,7 @@ package func criticValues(
 ) rethrows -> [[Float]] {
     try forEachSample(
         samples, microBatches, betweenMicroBatches: betweenMicroBatches,
-        compute: { critic.values($0, recomputes: false, nil).toArray() }
+        compute: { critic.values($0, keeping: .all, nil).toArray() }
     ) { values, layout, tokens in
         tokens.map { layout.isUnmasked($0) ? values[$0] : 0 }
     }

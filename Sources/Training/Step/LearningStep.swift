@@ -1,3 +1,4 @@
+import Models
 package import Objectives
 import Tensors
 
@@ -234,7 +235,7 @@ extension LearningStep {
                 try responseScores(
                     experience.samples, settings.oldMicroBatches,
                     betweenMicroBatches: Interruption.check
-                ) { policy.score($0, temperature: temperature, recomputes: false, nil) }
+                ) { policy.score($0, temperature: temperature, keeping: .all, nil) }
             }
             experience.squaredProbabilitySums = scores.flatMap(\.squaredProbabilitySums)
             for (index, values) in scores.enumerated() {

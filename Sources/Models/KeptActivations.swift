@@ -1,0 +1,53 @@
+import Tensors
+
+/// Which blocks keep their activations for the backward pass; the others are computed again in it.
+package enum KeptActivations: Sendable, Equatable {
+    /// Every block does.
+    case all
+    /// As many blocks as so many bytes allow, from the last one back: those are needed, and freed,
+    /// first.
+    case within(bytes: Int)
+}
+
+extension Decoder {
+    /// Bytes that one block keeps of each token for the backward pass, besides its input.
+    ///
+    /// What norms and SwiGLU give is not among them: it is computed again from what is.
+    package func activationBytesPerToken(_ adapter: AdapterWeights?, layer: Int) -> Int {
+        let (q, k) = (config.queryWidth, config.keyValueWidth)
+        let (H, K) = (config.heads.queryHeads, config.heads.keyValueHeads)
+        let hasHeadNorms = weights.layers[layer].queryNorm != nil
+        let normed = hasHeadNorms ? q + k + H + K : 0
+        let attention = 1 + normed + q + 2 * k + q + H
+        let feedForward = config.hiddenSize + 1 + 2 * config.intermediateSize
+        let ranks = Projection.allCases.reduce(0) {
+            $0 + (adapter?[layer, $1]?.A.shape[0] ?? 0)
+        }
+        return (attention + feedForward + ranks) * MemoryLayout<Float>.size
+    }
+
+    /// Tokens to compute at once for speed: as many as all blocks can keep the activations of, but
+    /// not so few that products get slow.
+    package func tokensAtOnce(_ kept: KeptActivations, adapter: AdapterWeights?) -> Int {
+        guard case .within(let bytes) = kept else { return .max }
+        let token = weights.layers.indices.reduce(0) {
+            $0 + activationBytesPerToken(adapter, layer: $1)
+        }
+        return max(bytes / max(1, token), 256)
+    }
+
+    /// The index of the first block that keeps the activations of so many tokens; the number of
+    /// blocks where none does.
+    package func firstKeptLayer(_ kept: KeptActivations, adapter: AdapterWeights?, tokens: Int)
+        -> Int
+    {
+        guard case .within(var bytes) = kept else { return 0 }
+        var first = weights.layers.count
+        while first > 0 {
+            bytes -= tokens * activationBytesPerToken(adapter, layer: first - 1)
+            guard bytes >= 0 else { break }
+            first -= 1
+        }
+        return first
+    }
+}
