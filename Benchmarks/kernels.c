@@ -126,14 +126,14 @@ static void quantized(void) {
 
 static void fused_head(double peak) {
     const long T = 512, V = 32768, D = 896;
-    float *hidden = uniform(T * D), *results = uniform(5 * T), *dhidden = uniform(T * D);
+    float *hidden = uniform(T * D), *results = uniform(6 * T), *dhidden = uniform(T * D);
     ck_weight W = brain(V * D);
     int *targets = calloc((size_t)T, sizeof *targets);
     double work = 2e-9 * (double)T * (double)V * (double)D;
     BEST(f, ck_token_log_probability_forward(T, V, D, hidden, W, targets, 1, results,
                                              results + T, results + 2 * T, results + 3 * T))
     BEST(b, ck_token_log_probability_backward(T, V, D, hidden, W, targets, 1, results + T,
-                                              results + 2 * T, results + 3 * T, results + 4 * T,
+                                              results + 3 * T, results + 4 * T, results + 5 * T,
                                               dhidden, NULL))
     printf("fused head T %ld V %ld D %ld: forward %.1f GFLOP/s (%.0f%%), backward %.1f (%.0f%%)\n",
            T, V, D, work / f, 100 * work / f / peak, 2 * work / b, 200 * work / b / peak);

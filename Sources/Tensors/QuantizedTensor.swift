@@ -35,7 +35,7 @@ package struct QuantizedTensor {
     }
 
     /// Quantises a matrix of any type, on all threads; `nil` when an element is not finite or its
-    /// size is 2^100 or more.
+    /// size is 2^60 or more.
     ///
     /// A scale is the group's largest size over 127 for int8, that size itself for nf4, and for
     /// int4 the one of several that gives the least squared error.

@@ -84,7 +84,7 @@ struct QuantizedTensorTests {
         }
     }
 
-    @Test("What is not finite is refused", arguments: [Float.nan, .infinity, -0x1p100])
+    @Test("What is not finite is refused", arguments: [Float.nan, .infinity, -0x1p60])
     func refusal(value: Float) {
         var values = example(9, 70)
         values[8 * 70 + 69] = value

@@ -400,12 +400,13 @@ long ck_attention_backward_floats(long S, const ck_packed_sequence *sequences, l
 void ck_attention_backward(long S, const ck_packed_sequence *sequences, long H, long K, long D,
                            const float *dout, const float *q, const float *k, const float *v,
                            const float *out, const float *lse, float scale, long window,
-                           float *workspace, long workspace_floats, float *dq, float *dk, float *dv) {
+                           float *workspace, long workspace_floats, float *dq, float *dk,
+                           float *dv) {
     attention a = {.S = S, .H = H, .K = K, .D = D, .group = H / K,
                    .width = ck_round_up(D, CK_LANES), .window = window, .scale = scale,
                    .sequences = sequences, .q = q, .k = k, .v = v, .out = out, .dout = dout,
                    .lse = lse, .dq = dq, .dk = dk, .dv = dv, .partials = workspace,
-                   .most_floats = workspace_floats,                   .kernels = ck_block_kernels_in_use()};
+                   .most_floats = workspace_floats, .kernels = ck_block_kernels_in_use()};
     plan_backward(&a);
     for (long task = 0; task < K * a.chunks;) {
         task_round round = round_from(&a, task);

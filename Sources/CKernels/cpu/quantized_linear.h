@@ -7,7 +7,8 @@
 enum { QUANTIZED_FEW_ROWS = 4 };
 
 // Packs columns c..<c + width of a call's quantised b, which is [N, K] in panels, from depth d on
-// as [depth][width], absent ones as zeros. c is a multiple of 16, and d one of CK_GROUP.
+// as [depth][width], absent ones as zeros. d is a multiple of CK_GROUP; for AVX2, c and width are
+// multiples of 16.
 void ck_quantized_pack_portable(const outer_call *call, long c, long d, long depth, long width,
                                 float *packed);
 

@@ -111,7 +111,7 @@ typedef struct {
 CK_INLINE bool quantize_group(ck_dtype dtype, const group_values *group, uint8_t *codes,
                               float *scale) {
     for (int k = 0; k < CK_GROUP; k++) {
-        if (!(__builtin_fabsf(group->values[k]) < 0x1p100f)) return false;
+        if (!(__builtin_fabsf(group->values[k]) < 0x1p60f)) return false; // squares stay finite
     }
     float extreme = extreme_of(group);
     if (__builtin_fabsf(extreme) < 0x1p-100f) {

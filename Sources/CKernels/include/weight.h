@@ -34,7 +34,7 @@ static inline size_t ck_quantized_scales(long N, long K) {
 }
 
 // Quantises source [N, K] of a dense type. Returns 0, with undefined content, when an element is
-// not finite or not below 2^100, else 1.
+// not finite or not below 2^60, else 1.
 int ck_quantize(long N, long K, const void *_Nonnull source, ck_dtype source_dtype,
                 ck_dtype dtype, uint32_t *_Nonnull words, float *_Nonnull scales);
 

@@ -71,7 +71,7 @@ private struct MatrixQuantizer {
             let path = checkpoint.find(matrix.name)?.file.path ?? checkpoint.directory
             throw ModelError(
                 "\(path): the tensor \"\(matrix.name)\" cannot be quantised, because it holds a "
-                    + "value that is not finite, or one of 2^100 or more.")
+                    + "value that is not finite, or one of 2^60 or more.")
         }
         done += matrix.tensor.count
         progress(Double(done) / Double(total))
