@@ -80,8 +80,8 @@ package struct QuantizationCache {
         _ name: String, _ type: SafetensorsType, _ shape: [Int], in file: SafetensorsFile
     ) throws -> SafetensorsEntry {
         let entry = try file.entry(name)
-        guard entry.dtype == type, entry.shape == shape else {
-            throw ModelError("\(path): \"\(name)\" has another type or shape.")
+        guard entry.dtype == type, entry.shape == shape, entry.isAligned else {
+            throw ModelError("\(path): \"\(name)\" has another type, shape or alignment.")
         }
         return entry
     }

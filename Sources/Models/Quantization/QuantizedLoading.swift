@@ -32,9 +32,14 @@ extension BaseQuantization {
         do {
             var quantizer = MatrixQuantizer(matrices, checkpoint, progress)
             try cache.write { (matrix) throws(ModelError) in try quantizer.quantized(matrix) }
-            if let weights = try cache.read() { return weights }
         } catch let error as FormatError {
             note("the quantised weights are not kept for the next start: \(error)")
+            return try quantized(matrices, checkpoint)
+        }
+        do {
+            if let weights = try cache.read() { return weights }
+        } catch {
+            note("quantising the weights in memory: \(error)")
         }
         return try quantized(matrices, checkpoint)
     }
