@@ -46,25 +46,26 @@ CK_INLINE CK_TARGET_AVX2 void ck_split_codes(ck_dtype dtype, const uint32_t *wor
         codes->parts[1] = _mm256_and_si256(w, upper);
         return;
     }
-    // The level + 2^15 in two bytes, then side by side: parts[half + 2 * odd] has those of the
-    // depths 4 half + odd and 4 half + 2 + odd.
+    // The level + 2^15 in two bytes, side by side: parts[half + 2 * odd] has those of the depths
+    // 4 half + odd and 4 half + 2 + odd. Every 128 bits get the first halves of their 4 words, then
+    // the second, so that joining low and high bytes makes pairs.
     const __m256i lower = _mm256_set1_epi8(0x0f);
-    __m256i low_table, high_table;
+    const __m256i halves = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
     char low[16], high[16];
     for (int i = 0; i < 16; i++) {
         low[i] = (char)(ck_nf4_levels[i] & 255);
         high[i] = (char)((ck_nf4_levels[i] + 0x8000) >> 8);
     }
-    low_table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i_u *)low));
-    high_table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i_u *)high));
+    __m256i low_table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i_u *)low));
+    __m256i high_table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i_u *)high));
+    w = _mm256_shuffle_epi8(w, halves);
     CK_UNROLL for (int odd = 0; odd < 2; odd++) {
         __m256i index = _mm256_and_si256(odd ? _mm256_srli_epi32(w, 4) : w, lower);
         __m256i l = _mm256_shuffle_epi8(low_table, index);
         __m256i h = _mm256_shuffle_epi8(high_table, index);
-        codes->parts[2 * odd] = _mm256_or_si256(ck_move_bytes(l, 0x80018000u),
-                                                ck_move_bytes(h, 0x01800080u));
-        codes->parts[2 * odd + 1] = _mm256_or_si256(ck_move_bytes(l, 0x80038002u),
-                                                    ck_move_bytes(h, 0x03800280u));
+        codes->parts[2 * odd] = _mm256_unpacklo_epi8(l, h);
+        codes->parts[2 * odd + 1] = _mm256_unpackhi_epi8(l, h);
     }
 }
 

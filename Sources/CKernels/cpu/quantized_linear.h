@@ -1,4 +1,4 @@
-// How linear.c reaches the elements of a quantised weight; see quantized_linear.c.
+// How linear.c reaches a quantised weight; see quantized_linear.c and quantized_few_rows.c.
 #pragma once
 #include "isa.h"
 #include "linear_call.h"
