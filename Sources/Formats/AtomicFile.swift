@@ -8,7 +8,8 @@
 
 /// A file that is replaced as a whole or not at all.
 ///
-/// The bytes go to `PATH.partial-PID` in the same folder; `commit` puts them on the disk and
+/// The bytes go to `PATH.partial-PID-NUMBER` in the same folder, with a random number since two
+/// containers that share a folder may have processes of one PID; `commit` puts them on the disk and
 /// renames. A full disk or a crash before that leaves the previous file as it was.
 package struct AtomicFile: ~Copyable {
     /// The file that is replaced.
@@ -20,7 +21,7 @@ package struct AtomicFile: ~Copyable {
     /// Opens the partial file; throws when the folder is missing or cannot be written.
     package init(replacing path: String) throws(FormatError) {
         self.path = path
-        partialPath = "\(path).partial-\(getpid())"
+        partialPath = "\(path).partial-\(getpid())-\(UInt32.random(in: 0...(.max)))"
         file = try OpenFile(partialPath, for: .replacing, name: path)
     }
 

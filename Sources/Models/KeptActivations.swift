@@ -27,13 +27,15 @@ extension Decoder {
     }
 
     /// Tokens to compute at once for speed: as many as all blocks can keep the activations of, but
-    /// not so few that products get slow.
+    /// not so few that products get slow; any number where not even one block could.
     package func tokensAtOnce(_ kept: KeptActivations, adapter: AdapterWeights?) -> Int {
         guard case .within(let bytes) = kept else { return .max }
         let token = weights.layers.indices.reduce(0) {
             $0 + activationBytesPerToken(adapter, layer: $1)
         }
-        return max(bytes / max(1, token), 256)
+        let fewest = 256
+        let block = token / max(1, weights.layers.count)
+        return bytes < fewest * block ? .max : max(bytes / max(1, token), fewest)
     }
 
     /// The index of the first block that keeps the activations of so many tokens; the number of

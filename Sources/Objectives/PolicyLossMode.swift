@@ -7,15 +7,19 @@ package struct PolicyLossMode: Sendable {
     package let name: String
     /// The aggregation that the loss is defined with, whatever `loss_agg_mode` says; nil leaves it.
     package let aggregation: LossAggregation?
+    /// Whether the loss of a token depends on those that are computed with it, so that the cut into
+    /// micro-batches is a part of the algorithm.
+    package let dependsOnMicroBatch: Bool
     /// Loss and derivative of each token.
     let tokenLosses: @Sendable (PolicyLossInputs, PolicyLossSettings) -> TokenLosses
 
     init(
-        _ name: String, aggregation: LossAggregation? = nil,
+        _ name: String, aggregation: LossAggregation? = nil, dependsOnMicroBatch: Bool = false,
         tokenLosses: @escaping @Sendable (PolicyLossInputs, PolicyLossSettings) -> TokenLosses
     ) {
         self.name = name
         self.aggregation = aggregation
+        self.dependsOnMicroBatch = dependsOnMicroBatch
         self.tokenLosses = tokenLosses
     }
 

@@ -39,7 +39,7 @@ package enum Weight {
     package var takesInt8Activations: Bool {
         switch self {
         case .dense: false
-        case .quantized(let tensor): tensor.kind != .nf4
+        case .quantized(let tensor): tensor.kind.takesInt8Activations
         }
     }
 

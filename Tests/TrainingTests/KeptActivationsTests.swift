@@ -1,5 +1,6 @@
 import Adapters
 import Models
+import Objectives
 import OracleFixtures
 import Tensors
 import Testing
@@ -67,10 +68,12 @@ struct KeptActivationsTests {
         let policy = try StepOracle("qwen2-tiny", "all-linear-r8").policy
         let decoder = policy.decoder
         #expect(decoder.tokensAtOnce(.all, adapter: policy.adapter) == .max)
-        #expect(decoder.tokensAtOnce(.within(bytes: 0), adapter: policy.adapter) == 256)
         let token = decoder.weights.layers.indices.reduce(0) {
             $0 + decoder.activationBytesPerToken(policy.adapter, layer: $1)
         }
+        let block = token / decoder.weights.layers.count
+        #expect(decoder.tokensAtOnce(.within(bytes: 0), adapter: policy.adapter) == .max)
+        #expect(decoder.tokensAtOnce(.within(bytes: 256 * block), adapter: policy.adapter) == 256)
         #expect(
             decoder.tokensAtOnce(.within(bytes: 1000 * token), adapter: policy.adapter) == 1000)
         // Four prompts of 100 tokens with four responses each, of 50 computed tokens.
@@ -87,5 +90,30 @@ struct KeptActivationsTests {
             #expect(alone == (0..<4).map { Array(4 * $0..<4 * $0 + 4) })
         }
         #expect(MicroBatchSettings.samples(2).pieces(samples, fitting: 600).count == 8)
+    }
+
+    @Test("a loss that is defined over a micro-batch is cut as the settings ask, others finer")
+    func lossesOfMicroBatches() throws {
+        let policy = try StepOracle("qwen2-tiny", "all-linear-r8").policy
+        let samples = (0..<4).map {
+            PolicySample(
+                prompt: Array(repeating: Int32($0), count: 120), response: [1, 2, 3],
+                advantages: [Float](repeating: Float($0) - 1.5, count: 3))
+        }
+        let block = policy.decoder.activationBytesPerToken(policy.adapter, layer: 0)
+        let modes: [(PolicyLossMode, Int)] = [
+            (.vanilla, 2), (.klCovariance, 1), (.clipCovariance, 1),
+        ]
+        for (mode, count) in modes {
+            var pieces = 0
+            _ = try accumulatePolicyGradient(
+                policy, samples,
+                PolicyUpdateSettings(
+                    loss: PolicyLossSettings(mode: mode), temperature: 1,
+                    microBatches: .samples(4), kept: .within(bytes: 256 * block),
+                    paddedResponseLength: 3)
+            ) { pieces += 1 }
+            #expect(pieces == count, "\(mode.name)")
+        }
     }
 }

@@ -91,6 +91,6 @@ struct QuantizedQualityTests {
         #expect(error.mean < mean && error.maximum < maximum, "\(error)")
         let (exact, own) = try rollout(decoder)
         let difference = LogProbabilityError(own, try scores(exact, decoder))
-        #expect(difference.maximum <= 1e-6, "\(difference)")
+        #expect(difference.maximum == 0, "\(difference)")
     }
 }

@@ -24,7 +24,7 @@ struct QuantizedRunTests {
             #expect(steps.count == 2)
             for step in steps {
                 let difference = try #require(step["training/rollout_log_probs_diff_max"]?.double)
-                #expect(difference <= 1e-5)
+                #expect(difference == 0)
             }
             // A fresh adapter adds nothing, so that the policy is the reference.
             let first = try #require(steps.first?["actor/kl_loss"]?.double)

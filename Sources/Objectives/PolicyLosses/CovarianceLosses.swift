@@ -1,8 +1,10 @@
 extension PolicyLossMode {
     /// PPO that takes some tokens of high covariance out: Clip-Cov, https://arxiv.org/abs/2505.22617.
-    package static let clipCovariance = PolicyLossMode("clip_cov", tokenLosses: clipCovLosses)
+    package static let clipCovariance = PolicyLossMode(
+        "clip_cov", dependsOnMicroBatch: true, tokenLosses: clipCovLosses)
     /// Policy gradient that holds back tokens of the highest covariance: KL-Cov, same paper.
-    package static let klCovariance = PolicyLossMode("kl_cov", tokenLosses: klCovLosses)
+    package static let klCovariance = PolicyLossMode(
+        "kl_cov", dependsOnMicroBatch: true, tokenLosses: klCovLosses)
 }
 
 /// The clipped surrogate, 0 for tokens chosen at random among those of high covariance.

@@ -31,6 +31,9 @@ extension MemoryNeed {
             case .samples(let size): size * longest
             case .tokens(let budget): max(budget, longest)
             }
+        // Micro-batches are cut between prompts as far as that saves recomputation.
+        let kept = base.tokensAtOnce(
+            settings.model.keptActivations, adapter: parts.model.policy.adapter)
         // A critic that is a whole model is trained, and counted as that.
         let hasOwnBase = settings.critic.map { !$0.sharesActorBase && $0.lora.isOn } ?? false
         let ownBase = hasOwnBase ? parts.critic?.decoder.weightBytes ?? 0 : 0
@@ -38,7 +41,9 @@ extension MemoryNeed {
             base.config, weightBytes: base.weightBytes + ownBase,
             trainedCount: parts.model.policy.parameters.count
                 + (parts.critic?.parameters.count ?? 0),
-            tokensAtOnce: min(atOnce, settings.actor.miniBatchSize * group * longest),
+            tokensAtOnce: min(
+                atOnce, settings.actor.miniBatchSize * group * longest,
+                max(kept, group * longest)),
             keeping: settings.model.keptActivations,
             cachedTokens: longest
                 * min(settings.rollout.maxSequences, settings.data.rolloutBatchSize * group))

@@ -1,6 +1,7 @@
 import Settings
 
-/// How many samples are computed at once; it changes memory and speed, never the result.
+/// How many samples are computed at once; it changes memory and speed, and the result only of losses
+/// that look at a whole micro-batch (`clip_cov`, `kl_cov`).
 package enum MicroBatchSettings: Sendable, Equatable {
     /// So many samples (prompt with response) at once.
     case samples(Int)

@@ -40,6 +40,7 @@ package struct OldPolicySettings: Sendable {
     ///
     /// - Parameter rolloutIsRounded: whether rollouts compute with rounded activations, so that
     ///   their log-probabilities are not the policy's and tokens are weighted unless set otherwise.
+    ///   False as well where the distribution is cut: the ratio would be the kept mass.
     init(_ reader: SettingsReader, rolloutIsRounded: Bool = false) throws(SettingsError) {
         let bypass = try reader.optionalBool(
             "bypass_mode",
@@ -66,7 +67,7 @@ package struct OldPolicySettings: Sendable {
     private static func correction(
         _ reader: SettingsReader, weighsByDefault: Bool
     ) throws(SettingsError) -> RolloutCorrectionSettings {
-        let words = "null, or token where rollout.activations=int8"
+        let words = "null, or token where rollout.activations=int8 and top_k, top_p cut nothing"
         let weighting = try reader.derived(words).optionalChoice(
             "rollout_is",
             default: weighsByDefault ? RolloutCorrectionSettings.Weighting.token.rawValue : nil,

@@ -43,6 +43,10 @@ package struct RolloutSettings: Sendable {
     /// How many samples are computed at once when log-probabilities are computed anew.
     package let logProbabilityMicroBatch: MicroBatchSettings
 
+    /// Whether tokens are drawn from the whole distribution, so that their log-probabilities can be
+    /// compared with training's: those of a distribution that `top_k` or `top_p` cut are larger.
+    var drawsFromWhole: Bool { sampling.topK == nil && sampling.topP == 1 }
+
     /// Reads `actor_rollout_ref.rollout.*`.
     init(_ reader: SettingsReader, actor: MicroBatchSettings, defaultSeed: Int)
         throws(SettingsError)

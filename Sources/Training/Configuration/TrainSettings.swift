@@ -44,7 +44,8 @@ package struct TrainSettings: Sendable {
             roles.scope("rollout"), actor: actor.microBatch, defaultSeed: trainer.run.seed)
         reference = try ReferenceSettings(roles.scope("ref"), actor: actor.microBatch)
         algorithm = try AlgorithmSettings(
-            reader.scope("algorithm"), rolloutIsRounded: rollout.activations == .int8)
+            reader.scope("algorithm"),
+            rolloutIsRounded: rollout.activations == .int8 && rollout.drawsFromWhole)
         critic = try CriticSettings.read(
             reader, model: model, actor: actor, estimator: algorithm.estimator,
             responseCount: rollout.sampling.responseCount, trainBatchSize: data.trainBatchSize)

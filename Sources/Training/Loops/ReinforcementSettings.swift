@@ -27,12 +27,8 @@ extension TrainSettings {
     /// The first step that updates the actor; before it the critic learns alone.
     var firstActorStep: Int { max(1, trainer.criticWarmup) }
 
-    /// Whether rollouts draw from the whole distribution, so that their log-probabilities can be
-    /// compared with training's.
-    var rolloutIsWhole: Bool { rollout.sampling.topK == nil && rollout.sampling.topP == 1 }
-
     /// Whether the log-probabilities of rollouts are the policy's own.
-    var rolloutIsExact: Bool { rolloutIsWhole && rollout.activations == .float32 }
+    var rolloutIsExact: Bool { rollout.drawsFromWhole && rollout.activations == .float32 }
 }
 
 extension EngineSettings {
@@ -81,7 +77,7 @@ extension LearningStepSettings {
             resampling: algorithm.resampling,
             seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)),
             masksTruncated: algorithm.masksTruncated, rolloutIsExact: settings.rolloutIsExact,
-            rolloutIsWhole: settings.rolloutIsWhole,
+            rolloutIsWhole: settings.rollout.drawsFromWhole,
             referenceMicroBatches: settings.reference.microBatch,
             oldMicroBatches: settings.rollout.logProbabilityMicroBatch,
             firstActorStep: settings.firstActorStep)

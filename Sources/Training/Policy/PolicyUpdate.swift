@@ -54,7 +54,8 @@ package struct PolicyGradient {
 /// Adds the gradient of one mini-batch to the policy's gradient buffer, a micro-batch at a time.
 ///
 /// Losses are normalised by the counts of the whole mini-batch, so that the cut into micro-batches
-/// changes nothing.
+/// changes nothing, and may be finer than the settings ask for where that saves recomputation. Where
+/// it is a part of the loss it is as they ask.
 /// - Parameters:
 ///   - selectionSeed: of the losses that choose tokens at random.
 ///   - betweenMicroBatches: called before each micro-batch; what it throws ends the pass.
@@ -66,8 +67,9 @@ package func accumulatePolicyGradient(
     let counts = GlobalCounts(
         samples.responseLayout, paddedResponseLength: settings.paddedResponseLength)
     var result = PolicyGradient(logProbabilities: samples.map { _ in [] })
+    let atOnce = policy.decoder.tokensAtOnce(settings.kept, adapter: policy.adapter)
     let pieces = settings.microBatches.pieces(
-        samples, fitting: policy.decoder.tokensAtOnce(settings.kept, adapter: policy.adapter))
+        samples, fitting: settings.dependsOnMicroBatch ? .max : atOnce)
     for (number, piece) in pieces.enumerated() {
         try betweenMicroBatches()
         let microBatch = piece.map { samples[$0] }
@@ -94,6 +96,11 @@ package func accumulatePolicyGradient(
 }
 
 extension PolicyUpdateSettings {
+    /// Whether a token's loss depends on those that are computed with it.
+    fileprivate var dependsOnMicroBatch: Bool {
+        loss.mode.dependsOnMicroBatch || bypass?.correction.normalizesWeights == true
+    }
+
     /// The loss of one micro-batch and its derivatives.
     fileprivate func loss(
         of inputs: PolicyLossInputs, counts: GlobalCounts
