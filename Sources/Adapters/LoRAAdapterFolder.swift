@@ -58,7 +58,13 @@ extension LoRAAdapter {
                         + "made for another model.")
             }
             let stored = try Tensor(mapping: entry, of: file)
-            parameters.parameter(index).copy(from: stored.converted(to: .float32))
+            let parameter = parameters.parameter(index)
+            parameter.copy(from: stored.converted(to: .float32))
+            guard parameter.isFinite else {
+                throw AdapterError(
+                    "\(path): the tensor \"\(slot.name)\" has a value that is not a finite number; "
+                        + "the training that made it went wrong, or the file is damaged.")
+            }
         }
     }
 
@@ -90,8 +96,15 @@ extension LoRAAdapter {
 
     /// Writes the two files of a PEFT folder, f32, into a folder that exists (a checkpoint being
     /// put together), and reads them back.
+    ///
+    /// - Throws: also when a value is not a finite number.
     package func write(into directory: String) throws {
         let path = "\(directory)/\(Self.fileName)"
+        guard parameters.values.isFinite else {
+            throw AdapterError(
+                "\(path) was not written: the adapter has values that are not finite numbers, so "
+                    + "training has diverged; what was saved before is as it was.")
+        }
         let tensors = parameters.slots.indices.map { parameters.parameter($0) }
         try SafetensorsWriter.write(
             zip(parameters.slots, tensors).map { SafetensorsSource(name: $0.name, $1) }, to: path)

@@ -39,6 +39,28 @@ private struct ChangedFolder {
 
 @Suite("PEFT folder")
 struct LoRAAdapterFolderTests {
+    @Test(
+        "a value that is not a finite number is neither read nor written",
+        arguments: [Float.nan, .infinity])
+    func notFinite(value: Float) throws {
+        var folder = try ChangedFolder()
+        let name = folder.tensors[1].name
+        var values = folder.tensors[1].tensor.toArray()
+        values[1] = value
+        folder.tensors[1].tensor = Tensor(values, shape: folder.tensors[1].tensor.shape)
+        let text = try folder.failure()
+        #expect(text?.contains("\(LoRAAdapter.fileName): the tensor \"\(name)\"") == true)
+        try withTemporaryFolder { folder in
+            let model = try config("qwen2-tiny")
+            let adapter = try LoRAAdapter(LoRAConfig(rank: 2, alpha: 2), for: model, seed: 1)
+            try adapter.save(to: "\(folder)/a")
+            adapter.parameters.values.fill(value)
+            #expect(throws: AdapterError.self) { try adapter.save(to: "\(folder)/a") }
+            let before = try LoRAAdapter(directory: "\(folder)/a", for: model)
+            #expect(before.parameters.values.isFinite)
+        }
+    }
+
     @Test("is saved and read back with the same bits", arguments: OracleFixtures.models)
     func saving(model: String) throws {
         let model = try config(model)

@@ -25,6 +25,9 @@ extension Tensor {
     /// The sum of all squares of an f32 tensor, summed in f64.
     package var sumOfSquares: Double { unsafe ck_sum_of_squares(count, floats) }
 
+    /// Whether no element of an f32 tensor is NaN or infinite: squares of f32 do not overflow f64.
+    package var isFinite: Bool { sumOfSquares.isFinite }
+
     /// Multiplies every element of an f32 tensor.
     package func scale(by factor: Float) {
         precondition(storage.isWritable, "A mapped weight cannot be written.")

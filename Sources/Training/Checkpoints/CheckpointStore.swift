@@ -211,6 +211,11 @@ extension Optimizer {
                         + "run trains F32 \(target.shape).")
             }
             target.copy(from: try Tensor(mapping: entry, of: file))
+            guard target.isFinite else {
+                throw TrainingError(
+                    "\(path): \"\(name)\" has a value that is not a finite number; go on from an "
+                        + "earlier checkpoint.")
+            }
         }
         state.step = step
     }
