@@ -60,6 +60,8 @@
 
 enum {
     TASKS_A_THREAD = 4,   // so that threads end at about the same time
+    STREAMS_A_THREAD = 2, // where memory is what they wait for, since each begins unfetched,
+    STREAM_COLUMNS = 4096, // and of so many columns at most
     LEAST_WORK = 1 << 15, // multiply-adds below which a task is not worth handing out
 };
 
@@ -90,10 +92,11 @@ static long even(long total, long most, long unit) {
 
 // Halves the tiles, the longer side first and not below the least sizes, until there are enough
 // for all threads or a tile holds no more than the least work.
-static tiling tile(long rows, long columns, long depth, tiling most, tiling least) {
+static tiling tile(long rows, long columns, long depth, tiling most, tiling least,
+                   long tasks_a_thread) {
     tiling t = {rows, columns, even(rows, most.tile_rows, OUTER_ROWS),
                 even(columns, most.tile_columns, least.tile_columns), 0};
-    long wanted = ck_threads() == 1 ? 1 : TASKS_A_THREAD * ck_threads();
+    long wanted = ck_threads() == 1 ? 1 : tasks_a_thread * ck_threads();
     for (;;) {
         t.tasks = ck_divide_up(rows, t.tile_rows) * ck_divide_up(columns, t.tile_columns);
         bool small = t.tile_rows * t.tile_columns * depth <= LEAST_WORK;
@@ -157,6 +160,7 @@ static void run(outer_call call) {
     linear_job job = {chosen, &call, all_rows_kernel(chosen, &call), {}};
     tiling most = {.tile_rows = TILE_ROWS, .tile_columns = TILE_COLUMNS};
     tiling least = {.tile_rows = 4 * OUTER_ROWS, .tile_columns = chosen->panel};
+    if (job.all_rows != nullptr) most.tile_columns = STREAM_COLUMNS;
     if (job.all_rows == chosen->batch) {
         least = (tiling){.tile_rows = call.rows, .tile_columns = BATCH_COLUMNS};
         size_t count = (size_t)(chosen->most_batch * call.depth);
@@ -166,7 +170,8 @@ static void run(outer_call call) {
     } else if (job.all_rows != nullptr) {
         least.tile_columns = chosen->few_rows_panel;
     }
-    job.tiling = tile(call.rows, call.columns, call.depth, most, least);
+    job.tiling = tile(call.rows, call.columns, call.depth, most, least,
+                      job.all_rows != nullptr ? STREAMS_A_THREAD : TASKS_A_THREAD);
     ck_parallel(job.tiling.tasks, run_task, &job);
 }
 
