@@ -20,7 +20,7 @@ if [ -z "${LORIKEET:-}" ]; then
     LORIKEET=.build/release/lorikeet
 fi
 mkdir -p "$work" "$(dirname "$results")"
-swiftc -O Benchmarks/growth/main.swift -o "$work/draw"
+swiftc -O Benchmarks/growth/main.swift Benchmarks/marks.swift -o "$work/draw"
 
 model=$work/model-$layers
 if [ ! -d "$model" ]; then

@@ -8,15 +8,9 @@
 #define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "CKernels.h"
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
+#include "measuring.h"
 
 // The shortest time of `statement` in a second of runs.
 #define BEST(seconds, statement)                                                                   \
@@ -27,16 +21,6 @@ static double now(void) {
         double took = now() - start;                                                               \
         if (took < seconds) seconds = took;                                                        \
     }
-
-static float *uniform(long n) {
-    float *values = aligned_alloc(64, (size_t)(n * 4 + 63) / 64 * 64);
-    unsigned state = 1;
-    for (long i = 0; i < n; i++) {
-        state = state * 1664525u + 1013904223u;
-        values[i] = (float)(int)state * 0x1p-31f;
-    }
-    return values;
-}
 
 static ck_weight brain(long n) {
     float *values = uniform(n);

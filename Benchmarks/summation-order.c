@@ -11,27 +11,11 @@
 #include <immintrin.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "CKernels.h"
+#include "measuring.h"
 
 enum { W_ROWS = 4, MOST_M = 15, ROUNDS = 40 };
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static float *uniform(long n) {
-    float *values = aligned_alloc(64, (size_t)(n * 4 + 63) / 64 * 64);
-    unsigned state = 1;
-    for (long i = 0; i < n; i++) {
-        state = state * 1664525u + 1013904223u;
-        values[i] = (float)(int)state * 0x1p-31f;
-    }
-    return values;
-}
 
 static float sum(__m256 v) {
     float lanes[8];

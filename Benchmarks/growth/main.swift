@@ -48,7 +48,7 @@ struct Panel {
             let share = Double(part) / 4
             let (x, y) = point(share * most.tokens, share * most.value)
             parts += [
-                line(left, y, left + width, y),
+                gridLine(left, y, left + width, y),
                 text(left - 6, y + 4, label(share * most.value), class: "tick", anchor: "end"),
                 text(
                     x, top + height + 18, label(share * most.tokens), class: "tick",
@@ -63,19 +63,6 @@ struct Panel {
         value >= 10 || value == value.rounded()
             ? String(format: "%.0f", value) : String(format: "%.2f", value)
     }
-
-    private func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double) -> String {
-        String(
-            format: #"<line class="grid" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>"#, x1, y1, x2, y2
-        )
-    }
-}
-
-func text(
-    _ x: Double, _ y: Double, _ content: String, class name: String, anchor: String = "start"
-) -> String {
-    String(format: #"<text class="\#(name)" text-anchor="\#(anchor)" x="%.1f" y="%.1f">"#, x, y)
-        + content + "</text>"
 }
 
 let style = """

@@ -25,12 +25,12 @@ struct Panel {
     func frame(title: String, xName: String, ticks: [(value: Double, label: String)]) -> [String] {
         var parts = [text(left, top - 12, title, class: "title")]
         for value in stride(from: 0.0, through: 1.0, by: 0.2) {
-            parts.append(line(x(xs.lowerBound), y(value), x(xs.upperBound), y(value)))
+            parts.append(gridLine(x(xs.lowerBound), y(value), x(xs.upperBound), y(value)))
             let label = String(format: "%.1f", value)
             parts.append(text(left - 8, y(value) + 4, label, class: "tick", anchor: "end"))
         }
         for tick in ticks {
-            parts.append(line(x(tick.value), top + height, x(tick.value), top + height + 4))
+            parts.append(gridLine(x(tick.value), top + height, x(tick.value), top + height + 4))
             parts.append(
                 text(x(tick.value), top + height + 18, tick.label, class: "tick", anchor: "middle"))
         }
@@ -38,19 +38,6 @@ struct Panel {
             text(left + width / 2, top + height + 36, xName, class: "tick", anchor: "middle"))
         return parts
     }
-
-    private func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double) -> String {
-        String(
-            format: #"<line class="grid" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>"#, x1, y1, x2, y2
-        )
-    }
-}
-
-func text(
-    _ x: Double, _ y: Double, _ content: String, class name: String, anchor: String = "start"
-) -> String {
-    String(format: #"<text class="\#(name)" text-anchor="\#(anchor)" x="%.1f" y="%.1f">"#, x, y)
-        + content + "</text>"
 }
 
 extension Study {

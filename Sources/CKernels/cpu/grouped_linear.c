@@ -6,6 +6,7 @@
 #include "../include/linear.h"
 #include "../include/parallel.h"
 #include "isa.h"
+#include "quantized_layout.h"
 
 enum {
     TILE_ROWS = 192,
@@ -32,13 +33,12 @@ static void run_tile(void *context, long task) {
     const ck_linear_group *group = call->groups + index;
     long within = task - call->first_task[index], down = tiles_down(group);
     long row = within % down * TILE_ROWS, column = within / down * TILE_COLUMNS;
-    const char *rows = group->W;
-    rows += column * group->K * (long)ck_dtype_size(group->dtype);
+    const ck_weight W = {.data = group->W, .dtype = group->dtype};
     ck_isa own = ck_isa_in_use();
     ck_isa_limit(call->isa);
     ck_linear_forward(ck_min(TILE_ROWS, group->M - row), ck_min(TILE_COLUMNS, group->N - column),
                       group->K, group->x + row * group->K, group->K,
-                      (ck_weight){.data = rows, .dtype = group->dtype}, nullptr, CK_F32,
+                      ck_weight_from_row(W, column, group->K), nullptr, CK_F32,
                       group->scale, call->accumulate, group->y + row * group->N + column, group->N);
     ck_isa_limit(own);
 }
