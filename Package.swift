@@ -42,6 +42,7 @@ let package = Package(
         // Layer 0: values in, values out; none of these sees a tensor.
         .target(
             name: "CKernels",
+            exclude: ["cuda"],
             cSettings: [
                 // SwiftPM compiles C at -O0 in a debug build: 45 times slower than the tests can bear.
                 .unsafeFlags(["-O2"], .when(configuration: .debug)),
