@@ -49,12 +49,16 @@ let package = Package(
                 .unsafeFlags(["-Wall", "-Wextra", "-Werror"]),
             ],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(
+            name: "CDrivers",
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
+            linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         module("Settings", [.product(name: "Yams", package: "Yams")]),
         module("Formats"),
         module("Objectives"),
         module("Rewards", ["Formats"]),
         // Layer 1 and up: each imports only what lies below it.
-        module("Tensors", ["CKernels"]),
+        module("Tensors", ["CKernels", "CDrivers"]),
         module("Models", ["Tensors", "Formats"]),
         module("Adapters", ["Tensors", "Models", "Formats"]),
         module("Rollouts", ["Tensors", "Models", "Adapters"]),
