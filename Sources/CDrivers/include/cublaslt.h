@@ -1,5 +1,5 @@
-// The part of cuBLASLt (libcublasLt.so.12 or .13) that is used here: products of matrices, which are
-// column-major there. A table of functions that is filled at run time; see cuda_driver.h.
+// The part of cuBLASLt (libcublasLt.so.12 or .13) that is used here: products of matrices, which
+// are column-major there. A table of functions that is filled at run time; see cuda_driver.h.
 #pragma once
 
 #include <stddef.h>

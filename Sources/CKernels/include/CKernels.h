@@ -5,6 +5,7 @@
 #include "attention.h"
 #include "checksum.h"
 #include "cpu_features.h"
+#include "cuda_sources.h"
 #include "dtype.h"
 #include "elementwise.h"
 #include "embedding.h"
