@@ -44,6 +44,51 @@ __device__ __forceinline__ u32 pack_bf16(float low, float high) {
     return y;
 }
 
+// MARK: Several numbers at a time
+
+// N numbers of type T that one access moves: at most 16 bytes, aligned to their size.
+template <typename T, int N> struct alignas(sizeof(T) * N) pack {
+    static_assert(sizeof(T) * N <= 16, "One access moves 16 bytes at most.");
+    T values[N];
+};
+
+// How many numbers fit one access where types T and U lie side by side.
+template <typename T, typename U> struct pack_width {
+    static constexpr int value = 16 / (sizeof(T) > sizeof(U) ? sizeof(T) : sizeof(U));
+};
+
+// Whether packs of N can be read from `address` on.
+template <int N, typename T> __device__ __forceinline__ bool takes_packs(const T *address) {
+    return (u64)address % (sizeof(T) * N) == 0;
+}
+
+template <typename T, int N>
+__device__ __forceinline__ void load(const T *address, float (&values)[N]) {
+    pack<T, N> loaded = *(const pack<T, N> *)address;
+#pragma unroll
+    for (int i = 0; i < N; i++) values[i] = to_float(loaded.values[i]);
+}
+
+template <typename T, int N>
+__device__ __forceinline__ void store(T *address, const float (&values)[N]) {
+    pack<T, N> rounded;
+#pragma unroll
+    for (int i = 0; i < N; i++) rounded.values[i] = from_float<T>(values[i]);
+    *(pack<T, N> *)address = rounded;
+}
+template <int N> __device__ __forceinline__ void store(bf16 *address, const float (&values)[N]) {
+    if constexpr (N == 1) {
+        *address = from_float<bf16>(values[0]);
+    } else {
+        pack<u32, N / 2> rounded;
+#pragma unroll
+        for (int i = 0; i < N / 2; i++) {
+            rounded.values[i] = pack_bf16(values[2 * i], values[2 * i + 1]);
+        }
+        *(pack<u32, N / 2> *)address = rounded;
+    }
+}
+
 // MARK: Warps. All 32 lanes call these together.
 
 __device__ __forceinline__ float lane_exchange(float x, int mask) {
