@@ -3,7 +3,7 @@
 //
 // All that is not plain C++ goes through this file: a kernel has no inline assembly of its own and
 // exchanges between the lanes of a warp by these functions alone. So the same kernel text also runs
-// on a CPU, where another prelude takes this one's place (Tests/CUDAEmulator).
+// on a CPU, where other definitions take the place of inline assembly (Tests/CUDAEmulator).
 #pragma once
 
 typedef unsigned char u8;
@@ -12,9 +12,6 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef signed char i8;
 typedef int i32;
-
-// Kernels are found by name. `long` has 64 bits on both sides.
-#define KERNEL extern "C" __global__ void
 
 enum { WARP = 32 };
 
@@ -27,6 +24,15 @@ struct bf16 {
 
 __device__ __forceinline__ float to_float(float x) { return x; }
 __device__ __forceinline__ float to_float(bf16 x) { return __uint_as_float((u32)x.bits << 16); }
+
+// MARK: What is not plain C++
+
+#ifdef EMULATED_DEVICE
+#include "emulated_prelude.h"
+#else
+
+// Kernels are found by name. `long` has 64 bits on both sides.
+#define KERNEL extern "C" __global__ void
 
 // Rounded to nearest even.
 template <typename T> __device__ __forceinline__ T from_float(float x);
@@ -43,6 +49,60 @@ __device__ __forceinline__ u32 pack_bf16(float low, float high) {
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
     return y;
 }
+
+// MARK: Tensor cores
+
+// d [16, 8] += a [16, 16] b [16, 8] in bf16 with f32 sums, by one warp. Lane l, g = l / 4, t = l % 4:
+//   a[0] row g,     columns 2t, 2t+1     a[2] row g,     columns 2t+8, 2t+9
+//   a[1] row g + 8, columns 2t, 2t+1     a[3] row g + 8, columns 2t+8, 2t+9
+//   b[0] rows 2t, 2t+1, column g         b[1] rows 2t+8, 2t+9, column g
+//   d[0], d[1] row g, columns 2t, 2t+1   d[2], d[3] row g + 8, columns 2t, 2t+1
+__device__ __forceinline__ void mma_16x8x16(float d[4], const u32 a[4], const u32 b[2]) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// Four 8 x 8 matrices of bf16 from shared memory: lane l names the 16 bytes of row l % 8 of matrix
+// l / 8. Word i of lane l is then of matrix i, row l / 4, columns 2 (l % 4) and the next.
+__device__ __forceinline__ void load_matrices(u32 words[4], const bf16 *row) {
+    u32 address = (u32)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "r"(address) : "memory");
+}
+// The same with each matrix transposed: word i of lane l is of matrix i, rows 2 (l % 4) and the
+// next, column l / 4.
+__device__ __forceinline__ void load_matrices_transposed(u32 words[4], const bf16 *row) {
+    u32 address = (u32)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "r"(address) : "memory");
+}
+
+// MARK: Shared memory
+
+// The shared memory that the launch asks for, as an array of `type`, 128-byte aligned.
+extern __shared__ __align__(128) u8 dynamic_shared_memory[];
+#define DYNAMIC_SHARED(type, name) type *name = (type *)dynamic_shared_memory
+
+// 16 bytes from global to shared memory without passing through registers; both are 16-byte aligned.
+// Where `use` is false, zeros are written and nothing is read.
+__device__ __forceinline__ void copy_async_16(void *shared, const void *global, int use = 1) {
+    u32 address = (u32)__cvta_generic_to_shared(shared);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                 :: "r"(address), "l"(global), "r"(use ? 16 : 0) : "memory");
+}
+// Ends a group of copies.
+__device__ __forceinline__ void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits until at most `N` of this thread's groups are under way; others' are seen after a
+// __syncthreads().
+template <int N> __device__ __forceinline__ void copy_async_wait() {
+    asm volatile("cp.async.wait_group %0;" :: "n"(N) : "memory");
+}
+
+#endif  // EMULATED_DEVICE
 
 // MARK: Several numbers at a time
 
@@ -116,58 +176,6 @@ __device__ __forceinline__ float warp_max(float x) {
 #pragma unroll
     for (int mask = WARP / 2; mask > 0; mask /= 2) x = fmaxf(x, lane_exchange(x, mask));
     return x;
-}
-
-// MARK: Tensor cores
-
-// d [16, 8] += a [16, 16] b [16, 8] in bf16 with f32 sums, by one warp. Lane l, g = l / 4, t = l % 4:
-//   a[0] row g,     columns 2t, 2t+1     a[2] row g,     columns 2t+8, 2t+9
-//   a[1] row g + 8, columns 2t, 2t+1     a[3] row g + 8, columns 2t+8, 2t+9
-//   b[0] rows 2t, 2t+1, column g         b[1] rows 2t+8, 2t+9, column g
-//   d[0], d[1] row g, columns 2t, 2t+1   d[2], d[3] row g + 8, columns 2t, 2t+1
-__device__ __forceinline__ void mma_16x8x16(float d[4], const u32 a[4], const u32 b[2]) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
-                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
-// Four 8 x 8 matrices of bf16 from shared memory: lane l names the 16 bytes of row l % 8 of matrix
-// l / 8. Word i of lane l is then of matrix i, row l / 4, columns 2 (l % 4) and the next.
-__device__ __forceinline__ void load_matrices(u32 words[4], const bf16 *row) {
-    u32 address = (u32)__cvta_generic_to_shared(row);
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
-                 : "r"(address) : "memory");
-}
-// The same with each matrix transposed: word i of lane l is of matrix i, rows 2 (l % 4) and the
-// next, column l / 4.
-__device__ __forceinline__ void load_matrices_transposed(u32 words[4], const bf16 *row) {
-    u32 address = (u32)__cvta_generic_to_shared(row);
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
-                 : "r"(address) : "memory");
-}
-
-// MARK: Shared memory
-
-// The shared memory that the launch asks for, as an array of `type`, 128-byte aligned.
-extern __shared__ __align__(128) u8 dynamic_shared_memory[];
-#define DYNAMIC_SHARED(type, name) type *name = (type *)dynamic_shared_memory
-
-// 16 bytes from global to shared memory without passing through registers; both are 16-byte aligned.
-// Where `use` is false, zeros are written and nothing is read.
-__device__ __forceinline__ void copy_async_16(void *shared, const void *global, int use = 1) {
-    u32 address = (u32)__cvta_generic_to_shared(shared);
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-                 :: "r"(address), "l"(global), "r"(use ? 16 : 0) : "memory");
-}
-// Ends a group of copies.
-__device__ __forceinline__ void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-// Waits until at most `N` of this thread's groups are under way; others' are seen after a
-// __syncthreads().
-template <int N> __device__ __forceinline__ void copy_async_wait() {
-    asm volatile("cp.async.wait_group %0;" :: "n"(N) : "memory");
 }
 
 // MARK: Blocks

@@ -1,0 +1,101 @@
+#include "memory.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "block.h"
+
+namespace emulator {
+
+namespace {
+enum { RED_ZONE = 1024, ALIGNMENT = 256 };
+
+// The red zone behind a piece begins with the next whole pattern and ends with a page's worth.
+size_t padded(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+size_t even(size_t bytes) { return (bytes + 1) & ~(size_t)1; }
+}  // namespace
+
+Memory::~Memory() {
+    for (Piece &piece : pieces) ::free(piece.address - RED_ZONE);
+}
+
+void *Memory::allocate(size_t bytes) {
+    size_t all = RED_ZONE + padded(bytes) + RED_ZONE;
+    auto *begin = (unsigned char *)aligned_alloc(ALIGNMENT, all);
+    if (begin == nullptr) return nullptr;
+    poison(begin, all);
+    pieces.push_back({begin + RED_ZONE, bytes});
+    allocated += bytes;
+    return begin + RED_ZONE;
+}
+
+std::string Memory::damage(const Piece &piece) {
+    std::string piece_text = "an allocation of " + std::to_string(piece.bytes) + " bytes";
+    if (!is_poisoned(piece.address - RED_ZONE, RED_ZONE)) return piece_text + " was written before its begin";
+    size_t end = even(piece.bytes);
+    if (!is_poisoned(piece.address + end, padded(piece.bytes) - end + RED_ZONE))
+        return piece_text + " was written past its end";
+    return "";
+}
+
+std::string Memory::free(void *address) {
+    for (size_t i = 0; i < pieces.size(); i++) {
+        if (pieces[i].address != address) continue;
+        std::string wrong = damage(pieces[i]);
+        poison(pieces[i].address, pieces[i].bytes);
+        ::free(pieces[i].address - RED_ZONE);
+        allocated -= pieces[i].bytes;
+        pieces.erase(pieces.begin() + (std::ptrdiff_t)i);
+        return wrong;
+    }
+    return "what is freed is no allocation, or was freed before";
+}
+
+std::string Memory::overrun() const {
+    for (const Piece &piece : pieces) {
+        std::string wrong = damage(piece);
+        if (!wrong.empty()) return wrong;
+    }
+    return "";
+}
+
+bool Memory::holds(const void *address, size_t bytes) const {
+    auto *at = (const unsigned char *)address;
+    for (const Piece &piece : pieces)
+        if (at >= piece.address && at <= piece.address + piece.bytes
+            && bytes <= (size_t)(piece.address + piece.bytes - at))
+            return true;
+    return false;
+}
+
+std::vector<unsigned char> Memory::contents() const {
+    std::vector<unsigned char> all(allocated);
+    size_t at = 0;
+    for (const Piece &piece : pieces) {
+        memcpy(all.data() + at, piece.address, piece.bytes);
+        at += piece.bytes;
+    }
+    return all;
+}
+
+void Memory::restore(const std::vector<unsigned char> &contents) {
+    size_t at = 0;
+    for (const Piece &piece : pieces) {
+        memcpy(piece.address, contents.data() + at, piece.bytes);
+        at += piece.bytes;
+    }
+}
+
+std::string Memory::difference(const std::vector<unsigned char> &contents) const {
+    size_t at = 0;
+    for (const Piece &piece : pieces) {
+        for (size_t i = 0; i < piece.bytes; i++)
+            if (piece.address[i] != contents[at + i])
+                return "byte " + std::to_string(i) + " of an allocation of "
+                    + std::to_string(piece.bytes) + " bytes";
+        at += piece.bytes;
+    }
+    return "";
+}
+
+}  // namespace emulator

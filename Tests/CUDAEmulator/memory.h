@@ -1,0 +1,43 @@
+// Memory of an emulated device: from malloc, poisoned, between red zones.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace emulator {
+
+// All that is allocated of one device. Not safe for threads: the caller holds a lock.
+class Memory {
+  public:
+    ~Memory();
+    // 256-byte aligned, as cuMemAlloc's; filled with numbers that are no numbers.
+    void *allocate(size_t bytes);
+    // What is wrong with it, in one sentence; empty where it is an allocation with whole red zones.
+    std::string free(void *address);
+    // The first allocation with a red zone that was written to, in one sentence, or nothing.
+    std::string overrun() const;
+    // What is allocated and holds all `bytes` at `address`.
+    bool holds(const void *address, size_t bytes) const;
+
+    size_t bytes() const { return allocated; }
+    size_t count() const { return pieces.size(); }
+
+    // The contents of all that is allocated.
+    std::vector<unsigned char> contents() const;
+    void restore(const std::vector<unsigned char> &contents);
+    // Where the contents differ from these, in words; empty where they do not.
+    std::string difference(const std::vector<unsigned char> &contents) const;
+
+  private:
+    struct Piece {
+        unsigned char *address;
+        size_t bytes;
+    };
+    std::vector<Piece> pieces;
+    size_t allocated = 0;
+
+    static std::string damage(const Piece &piece);
+};
+
+}  // namespace emulator

@@ -1,0 +1,15 @@
+// Finds races: the same launch in several orders of its threads must leave the same bits.
+#pragma once
+
+#include <string>
+
+#include "block.h"
+#include "memory.h"
+
+namespace emulator {
+
+// Runs the launch forward, backward and in shuffled orders, each from the memory as it is now, or in
+// the one order that CUDA_EMULATOR_ORDER names. What is wrong, in one sentence, or nothing.
+std::string run_in_all_orders(const Launch &launch, Memory &memory);
+
+}  // namespace emulator
