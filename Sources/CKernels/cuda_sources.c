@@ -8,6 +8,27 @@
 #define TEXT (const char[])
 
 static const ck_cuda_source sources[] = {
+    {"attention.cu", TEXT{
+#embed "cuda/attention.cu"
+    , 0}},
+    {"attention_backward.cu", TEXT{
+#embed "cuda/attention_backward.cu"
+    , 0}},
+    {"attention_backward_plain.cuh", TEXT{
+#embed "cuda/attention_backward_plain.cuh"
+    , 0}},
+    {"attention_rows.cuh", TEXT{
+#embed "cuda/attention_rows.cuh"
+    , 0}},
+    {"attention_tile.cuh", TEXT{
+#embed "cuda/attention_tile.cuh"
+    , 0}},
+    {"paged_attention.cu", TEXT{
+#embed "cuda/paged_attention.cu"
+    , 0}},
+    {"paged_decode.cu", TEXT{
+#embed "cuda/paged_decode.cu"
+    , 0}},
     {"prelude.cuh", TEXT{
 #embed "cuda/prelude.cuh"
     , 0}},
