@@ -8,6 +8,9 @@
 #define TEXT (const char[])
 
 static const ck_cuda_source sources[] = {
+    {"adamw.cu", TEXT{
+#embed "cuda/adamw.cu"
+    , 0}},
     {"attention.cu", TEXT{
 #embed "cuda/attention.cu"
     , 0}},
@@ -23,6 +26,12 @@ static const ck_cuda_source sources[] = {
     {"attention_tile.cuh", TEXT{
 #embed "cuda/attention_tile.cuh"
     , 0}},
+    {"elementwise.cu", TEXT{
+#embed "cuda/elementwise.cu"
+    , 0}},
+    {"embedding.cu", TEXT{
+#embed "cuda/embedding.cu"
+    , 0}},
     {"paged_attention.cu", TEXT{
 #embed "cuda/paged_attention.cu"
     , 0}},
@@ -31,6 +40,21 @@ static const ck_cuda_source sources[] = {
     , 0}},
     {"prelude.cuh", TEXT{
 #embed "cuda/prelude.cuh"
+    , 0}},
+    {"rms_norm.cu", TEXT{
+#embed "cuda/rms_norm.cu"
+    , 0}},
+    {"rotary.cu", TEXT{
+#embed "cuda/rotary.cu"
+    , 0}},
+    {"sampling.cu", TEXT{
+#embed "cuda/sampling.cu"
+    , 0}},
+    {"swiglu.cu", TEXT{
+#embed "cuda/swiglu.cu"
+    , 0}},
+    {"token_log_probability.cu", TEXT{
+#embed "cuda/token_log_probability.cu"
     , 0}},
     {NULL, NULL},
 };
