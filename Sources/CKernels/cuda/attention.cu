@@ -19,7 +19,7 @@ __device__ __forceinline__ PackedSequence tile_of_block(RowRange &range, const i
     PackedSequence sequence = sequences[tiles[2 * blockIdx.x]];
     range.rows = query_rows(sequence.start, H, K, D, blockIdx.y);
     range.row = tiles[2 * blockIdx.x + 1];
-    range.end = sequence.count * range.rows.group;
+    range.end = sequence.count * range.rows.group.size;
     range.first_position = sequence.prefix_count;
     return sequence;
 }

@@ -74,7 +74,7 @@ __device__ __forceinline__ void query_gradient(const int *tile, const PackedSequ
     QueryRows numbers = query_rows(sequence.start, g.H, g.K, 1, blockIdx.y);
     RowRange range = {query_rows(sequence.start, g.H, g.K, D, blockIdx.y), tile[1], 0,
                       sequence.prefix_count};
-    range.end = sequence.count * range.rows.group;
+    range.end = sequence.count * range.rows.group.size;
     int last = range.position(min(range.row + 64, range.end) - 1);
     int key = first_tile(range.position(range.row), g.reach, TILE_KEYS), end = last + 1;
 
@@ -139,8 +139,8 @@ struct OwnKeys {
     QueryRows rows;
     int first, end;
 };
-__device__ __forceinline__ OwnKeys own_keys(const KeyTile &tile, const PackedSequence &owner, long K,
-                                            long D) {
+__device__ __forceinline__ OwnKeys own_keys(const KeyTile &tile, const PackedSequence &owner,
+                                            long K, long D) {
     return {query_rows(owner.start, K, K, D, blockIdx.y), tile.first, owner.count};
 }
 
@@ -173,7 +173,8 @@ struct Viewers {
             sequence = sequences[viewer];
             int own = viewer == tile.sequence;
             limit = own ? 1 << 30 : sequence.prefix_count;
-            int last_key = min(min(first_key() + keys, owner.prefix_count + owner.count), limit) - 1;
+            int length = owner.prefix_count + owner.count;
+            int last_key = min(min(first_key() + keys, length), limit) - 1;
             int until = min(sequence.count, last_key - sequence.prefix_count + reach);
             row = own ? tile.first * group : 0;
             end = until * group;
@@ -186,7 +187,7 @@ template <int D> struct ViewerStage {
     enum { ROWS = 64 };
     bf16 queries[ROWS * D], slopes[ROWS * D];
 };
-struct ViewerNumbers {
+struct __align__(16) ViewerNumbers {
     float lse[64], delta[64];
     int positions[64];
 };
@@ -203,7 +204,7 @@ __device__ __forceinline__ void load_viewers(ViewerStage<D> *stage, ViewerNumber
     int i = threadIdx.x, r = at.row + i, there = r < at.end;
     numbers->lse[i] = there ? g.lse[places.offset(r)] * LOG2E : 0;
     numbers->delta[i] = there ? g.delta[places.offset(r)] : 0;
-    numbers->positions[i] = there ? at.sequence.prefix_count + r / rows.group : LOWEST;
+    numbers->positions[i] = there ? at.sequence.prefix_count + rows.token(r) : LOWEST;
 }
 
 // p and ds, transposed, of 16 keys and 8 BLOCKS rows from `row` on, from their scores and

@@ -80,7 +80,7 @@ __device__ __forceinline__ void query_gradient_plain(const int *tile,
     QueryRows numbers = query_rows(sequence.start, g.H, g.K, 1, blockIdx.y);
     RowRange range = {query_rows(sequence.start, g.H, g.K, D, blockIdx.y), tile[1], 0,
                       sequence.prefix_count};
-    range.end = sequence.count * range.rows.group;
+    range.end = sequence.count * range.rows.group.size;
     int end = range.position(min(range.row + PLAIN_ROWS, range.end) - 1) + 1;
     int key = first_tile(range.position(range.row), g.reach, PLAIN_KEYS);
     load_plain(plain.queries, g.q, range.rows, range.row, range.end, D);

@@ -23,7 +23,7 @@ struct RowRange {
     int row, end, first_position;
 
     __device__ __forceinline__ int position(int r) const {
-        return r < end ? first_position + r / rows.group : LOWEST;
+        return r < end ? first_position + rows.token(r) : LOWEST;
     }
 };
 

@@ -21,20 +21,34 @@ struct PackedSequence {
     int start, count, prefix_start, prefix_count;
 };
 
+// Division by a number that does not change, as one product: exact for 0 <= x < 2^32 / size.
+struct Divisor {
+    int size;
+    u32 reciprocal; // of size, in units of 2^-32, rounded up
+
+    __device__ __forceinline__ int quotient(int x) const {
+        return size == 1 ? x : (int)((u64)(u32)x * reciprocal >> 32);
+    }
+};
+__device__ __forceinline__ Divisor divisor(int size) { return {size, ~0u / (u32)size + 1}; }
+
 // Rows of one kv head of one sequence within [T, H, width]; numbers are elements.
 struct QueryRows {
     long first, token_stride;
-    int group, width;
+    Divisor group;
+    int width;
 
+    __device__ __forceinline__ int token(int row) const { return group.quotient(row); }
     __device__ __forceinline__ long offset(int row) const {
-        return first + (long)(row / group) * token_stride + (long)(row % group) * width;
+        int t = token(row);
+        return first + t * token_stride + (row - t * group.size) * (long)width;
     }
 };
 
 __device__ __forceinline__ QueryRows query_rows(long start, long H, long K, long width,
                                                 long kv_head) {
-    long group = H / K;
-    return {(start * H + kv_head * group) * width, H * width, (int)group, (int)width};
+    int group = (int)(H / K);
+    return {(start * H + kv_head * group) * width, H * width, divisor(group), (int)width};
 }
 
 // Keys (or values) of one kv head of a packed sequence, by position within the sequence.
@@ -58,17 +72,18 @@ __device__ __forceinline__ PackedKeys packed_keys(const PackedSequence &sequence
 struct PagedKeys {
     const int *table;
     long first, block_stride, D;
-    int block_size;
+    Divisor block;
 
     __device__ __forceinline__ long offset(int position) const {
-        return first + (long)table[position / block_size] * block_stride
-            + (position % block_size) * D;
+        int i = block.quotient(position);
+        return first + table[i] * block_stride + (position - i * block.size) * D;
     }
 };
 
 __device__ __forceinline__ PagedKeys paged_keys(const int *table, long K, long D, long block_size,
                                                 long kv_head) {
-    return {table, kv_head * block_size * D, K * block_size * D, D, (int)block_size};
+    return {table, kv_head * block_size * D, K * block_size * D, D,
+            divisor((int)block_size)};
 }
 
 // How many tokens back a row sees, itself included.

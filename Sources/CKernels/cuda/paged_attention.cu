@@ -4,17 +4,17 @@
 // same bits as in one packed pass. Sequences with one new row are paged_decode.cu's.
 //
 // A block of the grid is a tile of query rows of one kv head: grid (tiles, K); tiles: [grid, 2]
-// words (sequence, first row), rows counted token by token and head by head. Starts, lengths, tables
-// and slots are read from the device's memory. Of a table only the entries of tokens below the
-// sequence's length are read, and of a block only these tokens.
+// words (sequence, first row), rows counted token by token and head by head. Starts, lengths,
+// tables and slots are read from the device's memory. Of a table only the entries of tokens below
+// the sequence's length are read, and of a block only these tokens.
 #include "prelude.cuh"
 #include "attention_tile.cuh"
 #include "attention_rows.cuh"
 
 // MARK: Writing
 
-// A thread moves a piece of WORDS elements of k and of v, 16 bytes or, where they do not lie that
-// way, one element: [T, K, D] to slots [T]. Rows with a negative slot are left out.
+// A thread moves 16 bytes of k and of v, or where they do not lie that way one element: [T, K, D]
+// to slots [T]. Rows with a negative slot are left out.
 template <typename A, typename Piece>
 __device__ __forceinline__ void write_cache(long T, long K, long D, long block_size,
                                             const int *slots, const A *k, const A *v, A *keys,
@@ -47,7 +47,7 @@ __device__ __forceinline__ int tile_of_block(RowRange &range, const int *tiles, 
     int s = tiles[2 * blockIdx.x], start = starts[s], count = starts[s + 1] - start;
     range.rows = query_rows(start, H, K, D, blockIdx.y);
     range.row = tiles[2 * blockIdx.x + 1];
-    range.end = count * range.rows.group;
+    range.end = count * range.rows.group.size;
     range.first_position = lengths[s] - count;
     return s;
 }

@@ -1,13 +1,15 @@
 // Attention of sequences with one new row against the paged cache (decode), long ones split over
 // blocks of the grid (Flash-Decoding).
 //
-// A block has up to 16 query heads of one kv head, which share its loads, and the keys of one split:
-// SPLIT_KEYS tokens from a multiple of SPLIT_KEYS on. The grid is (splits, K * parts of a group of
-// 16, S), where `splits` is any number that the longest sequence does not exceed; blocks beyond a
-// sequence's need return at once. Splits depend on the sequence's own length and window alone, and
-// the join adds them in order: a row has the same bits whatever else is in the batch, and for any
-// bound. Everything that changes from step to step is read from the device's memory. Sequences with
-// no row (starts equal) are left out, and those with several, which are paged_attention.cu's.
+// A block has up to 16 query heads of one kv head, which share its loads, and the keys of a split.
+// A row's keys are cut into splits of SPLIT_KEYS from its first tile on, or, where these would be
+// more than MOST_SPLITS, of as small a multiple of SPLIT_KEYS as gives no more. The grid is
+// (splits, K * parts of a group of 16, S), `splits` any number that no row needs more than:
+// MOST_SPLITS always is. Blocks beyond a row's need return at once. Splits depend on the row's own
+// place and window alone, and the join adds them in order: a row has the same bits whatever else is
+// in the batch, and for any grid. All that changes from step to step is read from the device's
+// memory. Sequences with no row (starts equal) are left out, and so are those with several, which
+// are paged_attention.cu's.
 //
 // On the tensor cores warp w has keys 16 w ..< 16 (w + 1) of each tile of 64; the four meet at the
 // end. Decode is bound by memory: each byte of the cache serves the group's heads, up to 16
@@ -21,18 +23,28 @@
 // stages, the writing of sums in their place, and the reading of these.
 //
 // partial_out: [S, H, splits, D], partial_state: [S, H, splits, 2] (maximum, sum) f32, both only
-// written and read for sequences with more than one split.
+// written and read for rows with more than one split. With a grid of one split no join is needed.
 #include "prelude.cuh"
 #include "attention_tile.cuh"
 #include "attention_rows.cuh"
 
-enum { SPLIT_KEYS = 256, HEADS = 16 };
+enum { SPLIT_KEYS = 256, MOST_SPLITS = 32, HEADS = 16 };
+
+// How the keys first ..<= position of a row are cut.
+struct Splits {
+    int first, size, count;
+};
+__device__ __forceinline__ Splits splits_of(int position, int reach) {
+    int first = first_tile(position, reach, TILE_KEYS), keys = position + 1 - first;
+    int most = SPLIT_KEYS * MOST_SPLITS, size = SPLIT_KEYS * max(1, (keys + most - 1) / most);
+    return {first, size, (keys + size - 1) / size};
+}
 
 // What a block has to do.
 struct Decode {
     RowRange range; // row .. end: heads of the group
-    int kv_head, first_head, begin, end, splits, place;
-    long state;     // of the first head, of [S, H, splits]
+    int kv_head, begin, end, splits;
+    long state; // of the first head, in [S, H, splits]
 };
 
 // Whether there is work for this block.
@@ -40,21 +52,21 @@ __device__ __forceinline__ int decode_of_block(Decode &work, const int *starts, 
                                                long H, long K, long D, int reach) {
     int s = blockIdx.z, start = starts[s], position = lengths[s] - 1, group = (int)(H / K);
     if (starts[s + 1] - start != 1) return 0;
+    Splits splits = splits_of(position, reach);
+    if ((int)blockIdx.x >= splits.count) return 0;
     int parts = (group + HEADS - 1) / HEADS;
     work.kv_head = blockIdx.y / parts;
     int row = blockIdx.y % parts * HEADS;
     work.range = {query_rows(start, H, K, D, work.kv_head), row, min(row + HEADS, group), position};
-    int first = first_tile(position, reach, SPLIT_KEYS), split = blockIdx.x * SPLIT_KEYS;
-    work.splits = position / SPLIT_KEYS + 1 - first / SPLIT_KEYS;
-    work.begin = max(split, first_tile(position, reach, TILE_KEYS));
-    work.end = min(split + SPLIT_KEYS, position + 1);
-    work.first_head = work.kv_head * group + row;
-    work.state = ((long)s * H + work.first_head) * gridDim.x + blockIdx.x;
-    return split >= first && split <= position;
+    work.splits = splits.count;
+    work.begin = splits.first + blockIdx.x * splits.size;
+    work.end = min(work.begin + splits.size, position + 1);
+    work.state = ((long)s * H + work.kv_head * group + row) * gridDim.x + blockIdx.x;
+    return 1;
 }
 
-// The sums of head r of the block, over the split's keys: out[d] is not yet divided by `sum`.
-// Numbers with `two` are in exponents of 2.
+// What the split's keys give head r of the block: value is a column's sum, not yet divided by
+// `sum`; the maximum is an exponent of two.
 template <typename A>
 __device__ __forceinline__ void store_decoded(const Decode &work, int r, int d, int D, float value,
                                               float maximum, float sum, float *partial_out,
@@ -216,18 +228,18 @@ __device__ __forceinline__ void join_splits(const int *starts, const int *length
                                             long splits, long window, const float *partial_out,
                                             const float *partial_state, A *out) {
     long s = blockIdx.x, head = blockIdx.y, start = starts[s];
-    int position = lengths[s] - 1, last = position / SPLIT_KEYS;
-    int first = first_tile(position, reach_of(window), SPLIT_KEYS) / SPLIT_KEYS;
-    if (starts[s + 1] - start != 1 || position < 0 || first == last) return;
+    if (starts[s + 1] - start != 1) return;
+    int count = splits_of(lengths[s] - 1, reach_of(window)).count;
+    if (count <= 1) return;
     const float *states = partial_state + (s * H + head) * splits * 2;
     const float *outs = partial_out + (s * H + head) * splits * D;
     float maximum = negative_infinity(), sum = 0;
-    for (int i = first; i <= last; i++) maximum = fmaxf(maximum, states[2 * i]);
-    for (int i = first; i <= last; i++)
+    for (int i = 0; i < count; i++) maximum = fmaxf(maximum, states[2 * i]);
+    for (int i = 0; i < count; i++)
         sum = fmaf(states[2 * i + 1], exp2f(states[2 * i] - maximum), sum);
     for (long d = threadIdx.x; d < D; d += blockDim.x) {
         float value = 0;
-        for (int i = first; i <= last; i++)
+        for (int i = 0; i < count; i++)
             value = fmaf(outs[i * D + d], exp2f(states[2 * i] - maximum), value);
         out[(start * H + head) * D + d] = from_float<A>(value / sum);
     }
