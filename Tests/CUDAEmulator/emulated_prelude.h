@@ -20,6 +20,11 @@ inline u32 pack_bf16(float low, float high) {
     return from_float<bf16>(low).bits | (u32)from_float<bf16>(high).bits << 16;
 }
 
+inline float exp2_approximate(float x) {
+    float y = exp2f(x);
+    return y < 1.17549435e-38f ? 0 : y;
+}
+
 void mma_16x8x16(float d[4], const u32 a[4], const u32 b[2]);
 void load_matrices(u32 words[4], const bf16 *row);
 void load_matrices_transposed(u32 words[4], const bf16 *row);

@@ -114,7 +114,7 @@ __device__ __forceinline__ void query_gradient(const int *tile, const PackedSequ
         for (int n = 0; n < 8; n++) {
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                float p = exp2f(fmaf(scores[n][i], g.scale * LOG2E, -lse[i / 2]));
+                float p = exp2_approximate(fmaf(scores[n][i], g.scale * LOG2E, -lse[i / 2]));
                 ds[n][i] = p * (ds[n][i] - delta[i / 2]);
             }
         }
@@ -223,7 +223,7 @@ __device__ __forceinline__ void weigh_viewers(float (&scores)[BLOCKS][4], float 
         for (int i = 0; i < 4; i++) {
             int its_key = key + i / 2 * 8;
             int seen = its_key < limit && sees(i % 2 ? position.y : position.x, its_key, reach);
-            float p = exp2f(fmaf(scores[n][i], scale, -(i % 2 ? lse.y : lse.x)));
+            float p = exp2_approximate(fmaf(scores[n][i], scale, -(i % 2 ? lse.y : lse.x)));
             scores[n][i] = seen ? p : 0;
             ds[n][i] = scores[n][i] * (ds[n][i] - (i % 2 ? delta.y : delta.x));
         }

@@ -256,7 +256,7 @@ template <int D> struct SoftmaxRows {
             most = fmaxf(most, lane_exchange(most, 2));
             most = fmaxf(maximum[half], most * scale);
             float base = most == negative_infinity() ? 0 : most;
-            float factor = exp2f(maximum[half] - base);
+            float factor = exp2_approximate(maximum[half] - base);
             maximum[half] = most;
             sum[half] *= factor;
 #pragma unroll
@@ -268,7 +268,7 @@ template <int D> struct SoftmaxRows {
             for (int n = 0; n < BLOCKS; n++) {
 #pragma unroll
                 for (int i = 2 * half; i < 2 * half + 2; i++) {
-                    scores[n][i] = exp2f(fmaf(scores[n][i], scale, -base));
+                    scores[n][i] = exp2_approximate(fmaf(scores[n][i], scale, -base));
                     sum[half] += scores[n][i];
                 }
             }

@@ -160,7 +160,7 @@ __device__ __forceinline__ void decode(const Decode &work, const PagedKeys &sour
         float maximum = maxima[0][r], value = 0, sum = 0;
         for (int w = 1; w < 4; w++) maximum = fmaxf(maximum, maxima[w][r]);
         for (int w = 0; w < 4; w++) {
-            float factor = exp2f(maxima[w][r] - maximum);
+            float factor = exp2_approximate(maxima[w][r] - maximum);
             value = fmaf(outs[(w * HEADS + r) * D + d], factor, value);
             sum = fmaf(sums[w][r], factor, sum);
         }
@@ -236,11 +236,11 @@ __device__ __forceinline__ void join_splits(const int *starts, const int *length
     float maximum = negative_infinity(), sum = 0;
     for (int i = 0; i < count; i++) maximum = fmaxf(maximum, states[2 * i]);
     for (int i = 0; i < count; i++)
-        sum = fmaf(states[2 * i + 1], exp2f(states[2 * i] - maximum), sum);
+        sum = fmaf(states[2 * i + 1], exp2_approximate(states[2 * i] - maximum), sum);
     for (long d = threadIdx.x; d < D; d += blockDim.x) {
         float value = 0;
         for (int i = 0; i < count; i++)
-            value = fmaf(outs[i * D + d], exp2f(states[2 * i] - maximum), value);
+            value = fmaf(outs[i * D + d], exp2_approximate(states[2 * i] - maximum), value);
         out[(start * H + head) * D + d] = from_float<A>(value / sum);
     }
 }

@@ -50,6 +50,13 @@ __device__ __forceinline__ u32 pack_bf16(float low, float high) {
     return y;
 }
 
+// 2^x within 2 units of the last place; 0 where that is below the least normal number.
+__device__ __forceinline__ float exp2_approximate(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 // MARK: Tensor cores
 
 // d [16, 8] += a [16, 16] b [16, 8] in bf16 with f32 sums, by one warp. Lane l, g = l / 4, t = l % 4:
