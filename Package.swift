@@ -58,7 +58,7 @@ let package = Package(
         module("Objectives"),
         module("Rewards", ["Formats"]),
         // Layer 1 and up: each imports only what lies below it.
-        module("Tensors", ["CKernels", "CDrivers"]),
+        module("Tensors", ["CKernels", "CDrivers", "Formats"]),
         module("Models", ["Tensors", "Formats"]),
         module("Adapters", ["Tensors", "Models", "Formats"]),
         module("Rollouts", ["Tensors", "Models", "Adapters"]),

@@ -11,3 +11,9 @@ package func checksum(of bytes: RawSpan) -> UInt64 {
 package func checksum(of text: String) -> UInt64 {
     checksum(of: unsafe Array(text.utf8).span.bytes)
 }
+
+/// A checksum as 16 digits.
+package func hexadecimal(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+}

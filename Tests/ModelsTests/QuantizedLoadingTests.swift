@@ -187,16 +187,4 @@ struct QuantizedLoadingTests {
             #expect(left ?? [] == [])
         }
     }
-
-    @Test("the folder is that of the environment")
-    func standardFolder() {
-        func folder(_ environment: [String: String]) -> String? {
-            QuantizationCache.standardFolder(environment: environment)
-        }
-        #expect(folder(["HOME": "/home/ada"]) == "/home/ada/.cache/lorikeet")
-        #expect(folder(["HOME": "/home/ada", "XDG_CACHE_HOME": "/big"]) == "/big/lorikeet")
-        #expect(
-            folder(["HOME": "/home/ada", "XDG_CACHE_HOME": "x"]) == "/home/ada/.cache/lorikeet")
-        #expect(folder([:]) == nil)
-    }
 }

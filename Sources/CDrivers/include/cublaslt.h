@@ -39,6 +39,8 @@ enum {
     /// cublasLtMatmulPreferenceAttributes_t
     CD_PREFERENCE_MAX_WORKSPACE_BYTES = 1,
     CD_PREFERENCE_REDUCTION_SCHEME_MASK = 3,
+    /// Bytes (uint32_t) that an operand's address is a multiple of; those of b, c and d follow.
+    CD_PREFERENCE_MIN_ALIGNMENT_A = 5,
     /// cublasLtReductionScheme_t: partial sums stay in the type of the sums.
     CD_REDUCTION_COMPUTE_TYPE = 2,
 };

@@ -13,11 +13,11 @@
 // has every function of the table. True: `report` is the path of the file that was loaded, its
 // links resolved. False: `report` says of each candidate what was wrong, and the table is not to be
 // used. A library that was opened stays so.
-bool cd_open_cuda(cd_cuda *table, const char *_Nonnull const *_Nonnull candidates, int count,
+bool cd_open_cuda(cd_cuda *table, const char *_Nullable const *_Nullable candidates, int count,
                   char *report, size_t capacity);
-bool cd_open_nvrtc(cd_nvrtc *table, const char *_Nonnull const *_Nonnull candidates, int count,
+bool cd_open_nvrtc(cd_nvrtc *table, const char *_Nullable const *_Nullable candidates, int count,
                    char *report, size_t capacity);
-bool cd_open_cublaslt(cd_cublaslt *table, const char *_Nonnull const *_Nonnull candidates,
+bool cd_open_cublaslt(cd_cublaslt *table, const char *_Nullable const *_Nullable candidates,
                       int count, char *report, size_t capacity);
 
 #pragma clang assume_nonnull end

@@ -32,9 +32,3 @@ extension SafetensorsFile {
         return checksum(of: sums.map(hexadecimal).joined())
     }
 }
-
-/// A checksum as 16 digits.
-func hexadecimal(_ value: UInt64) -> String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-}

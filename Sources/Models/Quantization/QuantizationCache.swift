@@ -21,16 +21,6 @@ package struct QuantizationCache {
     /// Digits of a checksum.
     private static let digits = 16
 
-    /// The folder unless a setting names another: `$XDG_CACHE_HOME/lorikeet` or
-    /// `~/.cache/lorikeet`; nil where the environment has no home.
-    package static func standardFolder(environment: [String: String]) -> String? {
-        if let base = environment["XDG_CACHE_HOME"], base.hasPrefix("/") {
-            return "\(base)/lorikeet"
-        }
-        guard let home = environment["HOME"], home.hasPrefix("/") else { return nil }
-        return "\(home)/.cache/lorikeet"
-    }
-
     /// The file in `folder` for some weights of a checkpoint.
     init(
         folder: String, _ checkpoint: SafetensorsCheckpoint, _ kind: Quantization,

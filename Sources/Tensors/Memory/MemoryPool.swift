@@ -109,7 +109,7 @@ package final class MemoryPool: Sendable {
 
     /// Rounds up to eight steps an octave, so that nearly equal sizes share their buffers and at
     /// most an eighth is wasted.
-    private static func sizeClass(_ byteCount: Int) -> Int {
+    static func sizeClass(_ byteCount: Int) -> Int {
         let needed = max(byteCount, 64)
         let octave = Int.bitWidth - 1 - needed.leadingZeroBitCount
         let step = max(64, 1 << max(0, octave - 3))

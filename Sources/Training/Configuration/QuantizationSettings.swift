@@ -1,3 +1,4 @@
+import Formats
 import Models
 import Settings
 package import Tensors
@@ -30,7 +31,7 @@ package struct QuantizationSettings: Sendable, Equatable {
                 + " alike: int8, nf4 (that of QLoRA) or int4; null leaves them as the checkpoint"
                 + " has them.")
         kind = name.flatMap(Quantization.init(rawValue:))
-        let standard = QuantizationCache.standardFolder(environment: reader.environment)
+        let standard = userCacheFolder(environment: reader.environment)
         cacheFolder =
             try reader
             .derived(

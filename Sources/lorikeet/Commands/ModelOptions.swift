@@ -1,5 +1,6 @@
 import Adapters
 import ArgumentParser
+import Formats
 import Foundation
 import Models
 import Tensors
@@ -40,7 +41,7 @@ extension BaseQuantization {
     init(ofCommand kind: Quantization) {
         let environment = ProcessInfo.processInfo.environment
         self = BaseQuantization(
-            kind, cacheFolder: QuantizationCache.standardFolder(environment: environment)
+            kind, cacheFolder: userCacheFolder(environment: environment)
         ).reported()
     }
 }
