@@ -98,6 +98,19 @@ let package = Package(
                 "Objectives", "Rewards", "Formats", "Settings",
             ]
         ),
+        // A GPU that is none: what the kernels and their callers are tested on. Tests only.
+        .target(
+            name: "CUDAEmulator", dependencies: ["CDrivers"], path: "Tests/CUDAEmulator",
+            cxxSettings: [
+                // prelude.cuh looks here for its emulated part.
+                .headerSearchPath("."),
+                .unsafeFlags(["-O1"], .when(configuration: .debug)),
+                .unsafeFlags(["-Wall", "-Wextra", "-Werror"]),
+            ]),
+        .target(
+            name: "EmulatedGPU", dependencies: ["CUDAEmulator", "CDrivers"],
+            path: "Tests/EmulatedGPU", swiftSettings: strict),
+        tests("CUDATests", ["EmulatedGPU", "Tensors", "CDrivers", "CKernels"]),
         // They run the program itself, which is built beside them.
         tests(
             "CommandTests",
@@ -105,5 +118,6 @@ let package = Package(
                 "lorikeet", "OracleFixtures", "Adapters", "Models", "Tensors", "Formats",
             ]),
     ],
-    cLanguageStandard: .c2x
+    cLanguageStandard: .c2x,
+    cxxLanguageStandard: .cxx17
 )

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 #include <vector>
@@ -214,7 +215,14 @@ std::string run_block(Dimensions index) {
     return "kernel " + block.launch->name + ", block " + text(index) + ": " + failure;
 }
 
-std::string impossible(const Launch &launch) {
+void perform(const Copy &copy) {
+    if (copy.use) memcpy(copy.shared, copy.global, 16);
+    else memset(copy.shared, 0, 16);
+}
+
+}  // namespace
+
+std::string impossible_launch(const Launch &launch) {
     Dimensions grid = launch.grid, size = launch.block;
     uint64_t threads = (uint64_t)size.x * size.y * size.z;
     std::string kernel = "kernel " + launch.name + ": ";
@@ -230,15 +238,8 @@ std::string impossible(const Launch &launch) {
     return "";
 }
 
-void perform(const Copy &copy) {
-    if (copy.use) memcpy(copy.shared, copy.global, 16);
-    else memset(copy.shared, 0, 16);
-}
-
-}  // namespace
-
 std::string run(const Launch &launch, Order order) {
-    std::string failure = impossible(launch);
+    std::string failure = impossible_launch(launch);
     if (!failure.empty()) return failure;
     block.launch = &launch;
     block.order = order;
@@ -333,19 +334,31 @@ void wait_for_copies(int groups_left) {
     fiber.copies.erase(fiber.copies.begin(), fiber.copies.begin() + (std::ptrdiff_t)done);
 }
 
+namespace {
 // 0xffc5 is no number as bf16, and twice it is none as f32.
+struct Pattern {
+    unsigned char bytes[4096];
+    Pattern() {
+        for (size_t i = 0; i < sizeof(bytes); i++) bytes[i] = i % 2 == 0 ? 0xc5 : 0xff;
+    }
+};
+const Pattern &pattern() {
+    static const Pattern once;
+    return once;
+}
+}  // namespace
+
 void poison(void *memory, size_t bytes) {
-    static const uint16_t pattern = 0xffc5;
-    auto *to = (unsigned char *)memory;
-    for (size_t i = 0; i + 2 <= bytes; i += 2) memcpy(to + i, &pattern, 2);
-    if (bytes % 2 != 0) to[bytes - 1] = 0xc5;
+    for (size_t i = 0; i < bytes; i += sizeof(Pattern))
+        memcpy((unsigned char *)memory + i, pattern().bytes, std::min(bytes - i, sizeof(Pattern)));
 }
 
 bool is_poisoned(const void *memory, size_t bytes) {
-    auto *from = (const unsigned char *)memory;
-    bool same = true;
-    for (size_t i = 0; i + 2 <= bytes; i += 2) same &= from[i] == 0xc5 && from[i + 1] == 0xff;
-    return same && (bytes % 2 == 0 || from[bytes - 1] == 0xc5);
+    for (size_t i = 0; i < bytes; i += sizeof(Pattern))
+        if (memcmp((const unsigned char *)memory + i, pattern().bytes,
+                   std::min(bytes - i, sizeof(Pattern))) != 0)
+            return false;
+    return true;
 }
 
 }  // namespace emulator

@@ -29,6 +29,9 @@ struct Launch {
     size_t shared_bytes = 0;
 };
 
+// Why CUDA would not take the launch, in one sentence, or nothing.
+std::string impossible_launch(const Launch &launch);
+
 // Runs every block. What the kernel did wrong in one sentence; empty where all is well. One launch
 // at a time: the caller holds a lock.
 std::string run(const Launch &launch, Order order);

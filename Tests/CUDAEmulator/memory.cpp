@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -68,32 +69,38 @@ bool Memory::holds(const void *address, size_t bytes) const {
     return false;
 }
 
-std::vector<unsigned char> Memory::contents() const {
-    std::vector<unsigned char> all(allocated);
-    size_t at = 0;
-    for (const Piece &piece : pieces) {
-        memcpy(all.data() + at, piece.address, piece.bytes);
-        at += piece.bytes;
-    }
+std::vector<const void *> Memory::pointers() const {
+    std::vector<const void *> all;
+    for (const Piece &piece : pieces) all.push_back(piece.address);
     return all;
 }
 
-void Memory::restore(const std::vector<unsigned char> &contents) {
-    size_t at = 0;
+Memory::Contents Memory::contents(const std::vector<const void *> &pointers) const {
+    Contents found;
     for (const Piece &piece : pieces) {
-        memcpy(piece.address, contents.data() + at, piece.bytes);
-        at += piece.bytes;
+        auto points_in = [&](const void *pointer) {
+            auto *at = (const unsigned char *)pointer;
+            return at >= piece.address && at < piece.address + piece.bytes;
+        };
+        if (std::none_of(pointers.begin(), pointers.end(), points_in)) continue;
+        found.addresses.push_back(piece.address);
+        found.bytes.emplace_back(piece.address, piece.address + piece.bytes);
     }
+    return found;
 }
 
-std::string Memory::difference(const std::vector<unsigned char> &contents) const {
-    size_t at = 0;
-    for (const Piece &piece : pieces) {
-        for (size_t i = 0; i < piece.bytes; i++)
-            if (piece.address[i] != contents[at + i])
-                return "byte " + std::to_string(i) + " of an allocation of "
-                    + std::to_string(piece.bytes) + " bytes";
-        at += piece.bytes;
+void Memory::restore(const Contents &contents) {
+    for (size_t i = 0; i < contents.addresses.size(); i++)
+        memcpy(contents.addresses[i], contents.bytes[i].data(), contents.bytes[i].size());
+}
+
+std::string Memory::difference(const Contents &contents) {
+    for (size_t i = 0; i < contents.addresses.size(); i++) {
+        const std::vector<unsigned char> &bytes = contents.bytes[i];
+        auto differing = std::mismatch(bytes.begin(), bytes.end(), contents.addresses[i]);
+        if (differing.first != bytes.end())
+            return "byte " + std::to_string(differing.first - bytes.begin()) + " of an allocation of "
+                + std::to_string(bytes.size()) + " bytes";
     }
     return "";
 }

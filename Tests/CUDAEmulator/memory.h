@@ -20,14 +20,21 @@ class Memory {
     // What is allocated and holds all `bytes` at `address`.
     bool holds(const void *address, size_t bytes) const;
 
+    // The addresses of all that is allocated.
+    std::vector<const void *> pointers() const;
     size_t bytes() const { return allocated; }
     size_t count() const { return pieces.size(); }
 
-    // The contents of all that is allocated.
-    std::vector<unsigned char> contents() const;
-    void restore(const std::vector<unsigned char> &contents);
-    // Where the contents differ from these, in words; empty where they do not.
-    std::string difference(const std::vector<unsigned char> &contents) const;
+    // What stands in some allocations.
+    struct Contents {
+        std::vector<unsigned char *> addresses;
+        std::vector<std::vector<unsigned char>> bytes;
+    };
+    // Of the allocations that the pointers point into.
+    Contents contents(const std::vector<const void *> &pointers) const;
+    static void restore(const Contents &contents);
+    // Where memory differs from these, in words; empty where it does not.
+    static std::string difference(const Contents &contents);
 
   private:
     struct Piece {

@@ -26,17 +26,18 @@ std::string text(Order order) {
 
 }  // namespace
 
-std::string run_in_all_orders(const Launch &launch, Memory &memory) {
+std::string run_in_all_orders(const Launch &launch, Memory &memory,
+                              const std::vector<const void *> &arguments) {
     std::vector<Order> all = orders();
-    std::vector<unsigned char> before, after;
-    if (all.size() > 1) before = memory.contents();
+    Memory::Contents before, after;
+    if (all.size() > 1) before = memory.contents(arguments);
     for (size_t i = 0; i < all.size(); i++) {
-        if (i > 0) memory.restore(before);
+        if (i > 0) Memory::restore(before);
         std::string wrong = run(launch, all[i]);
         if (wrong.empty()) wrong = memory.overrun();
         if (!wrong.empty()) return wrong + " (threads " + text(all[i]) + ")";
-        if (i == 0) after = memory.contents();
-        std::string where = memory.difference(after);
+        if (i == 0) after = memory.contents(arguments);
+        std::string where = Memory::difference(after);
         if (!where.empty())
             return "kernel " + launch.name + " has a race: " + where + " is not the same with threads "
                 + text(all[0]) + " and " + text(all[i]);

@@ -9,7 +9,9 @@
 namespace emulator {
 
 // Runs the launch forward, backward and in shuffled orders, each from the memory as it is now, or in
-// the one order that CUDA_EMULATOR_ORDER names. What is wrong, in one sentence, or nothing.
-std::string run_in_all_orders(const Launch &launch, Memory &memory);
+// the one order that CUDA_EMULATOR_ORDER names. The allocations that `arguments` point into are put
+// back and compared. What is wrong, in one sentence, or nothing.
+std::string run_in_all_orders(const Launch &launch, Memory &memory,
+                              const std::vector<const void *> &arguments);
 
 }  // namespace emulator

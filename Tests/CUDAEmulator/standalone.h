@@ -5,7 +5,7 @@
 // where check.cpp is
 //
 //     #include "standalone.h"
-//     #include "path/to/Sources/CKernels/cuda/rms_norm.cu"
+//     #include "Sources/CKernels/cuda/rms_norm.cu"
 //
 //     int main() {
 //         DeviceArray<float> x(rows * size), y(rows * size);
@@ -65,7 +65,8 @@ template <typename... Arguments, void (*kernel)(Arguments...)> struct Launcher<k
                        size_t shared_bytes, Arguments... arguments) {
         void *parameters[] = {(void *)&arguments...};
         std::string wrong = emulator::run_in_all_orders(
-            {name, &emulator::Entry<kernel>::call, parameters, grid, block, shared_bytes}, device_memory);
+            {name, &emulator::Entry<kernel>::call, parameters, grid, block, shared_bytes}, device_memory,
+            device_memory.pointers());
         if (wrong.empty()) return;
         fprintf(stderr, "%s\n", wrong.c_str());
         exit(1);

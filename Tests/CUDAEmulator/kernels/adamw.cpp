@@ -1,0 +1,8 @@
+#include "../kernel.h"
+
+namespace {
+#include "../../../Sources/CKernels/cuda/adamw.cu"
+
+EMULATED_KERNELS(
+    adamw_update)
+}  // namespace
