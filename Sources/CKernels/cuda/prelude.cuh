@@ -111,6 +111,13 @@ template <int N> __device__ __forceinline__ void copy_async_wait() {
 
 #endif  // EMULATED_DEVICE
 
+// exp(x) in two instructions, within about 2 + |x| units of the last place; 0 where that is below
+// the least normal number.
+__device__ __forceinline__ float exp_approximate(float x) {
+    const float log2_e = 1.4426950408889634f;
+    return exp2_approximate(x * log2_e);
+}
+
 // MARK: Several numbers at a time
 
 // N numbers of type T that one access moves: at most 16 bytes, aligned to their size.

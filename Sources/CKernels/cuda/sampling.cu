@@ -29,15 +29,16 @@ struct board {
     double passed, target;
 };
 
-// A row of logits with its largest logit m; weights are exp((logit - m) * scale).
+// A row of logits with its largest logit m. Weights are exp((logit - m) * scale), taken as powers
+// of two; such as are no normal numbers are 0.
 struct row_logits {
     const float *logits;
     long V;
-    float scale, most;
+    float scale, scale_of_two, most;
     bool packs;
 
     __device__ __forceinline__ float weight(float logit) const {
-        return expf((logit - most) * scale);
+        return exp2_approximate((logit - most) * scale_of_two);
     }
 };
 
@@ -80,7 +81,8 @@ struct cut {
 
 // MARK: The row's softmax
 
-// Adds N logits to a thread's largest one and its mass. A NaN or +infinity makes the mass a NaN.
+// Adds N logits to a thread's largest one and its mass; `scale` is of powers of two. A NaN or
+// +infinity makes the mass a NaN.
 template <int N>
 __device__ __forceinline__ void add_logits(const float *logits, float scale, float &most,
                                            float &mass) {
@@ -90,12 +92,12 @@ __device__ __forceinline__ void add_logits(const float *logits, float scale, flo
 #pragma unroll
     for (int i = 1; i < N; i++) largest = fmaxf(largest, values[i]);
     if (largest > most) {
-        mass = mass > 0 ? mass * expf((most - largest) * scale) : mass;
+        mass = mass > 0 ? mass * exp2_approximate((most - largest) * scale) : mass;
         most = largest;
     }
     float origin = most == -INFINITE ? 0 : most;
 #pragma unroll
-    for (int i = 0; i < N; i++) mass += expf((values[i] - origin) * scale);
+    for (int i = 0; i < N; i++) mass += exp2_approximate((values[i] - origin) * scale);
 }
 
 // Fills the board's warp_masses and warp_most and row.most; returns the mass of all.
@@ -106,11 +108,11 @@ __device__ __forceinline__ double weigh_row(row_logits &row, board &b) {
     if (row.packs) {
 #pragma unroll 2
         for (long i = s.begin + lane * 4; i < s.end; i += WARP * 4) {
-            add_logits<4>(row.logits + i, row.scale, most, mass);
+            add_logits<4>(row.logits + i, row.scale_of_two, most, mass);
         }
     } else {
         for (long i = s.begin + lane; i < s.end; i += WARP) {
-            add_logits<1>(row.logits + i, row.scale, most, mass);
+            add_logits<1>(row.logits + i, row.scale_of_two, most, mass);
         }
     }
     b.logits[threadIdx.x] = most;
@@ -256,8 +258,8 @@ __device__ __forceinline__ u32 limit_of(const row_logits &row, int top_k, double
     }
     for (float depth = 4;; depth *= 1.5f) {
         float limit = row.most - depth / row.scale;
-        // Weights below exp(-104) are 0.
-        if (depth > 104 || limit == row.most) limit = -INFINITE;
+        // Deeper weights are 0.
+        if (depth > 88 || limit == row.most) limit = -INFINITE;
         if (weigh_above(row, key_of(limit), b) > mass || limit == -INFINITE) return key_of(limit);
     }
 }
@@ -360,7 +362,8 @@ sample(long V, const float *logits, const int *settings, float *results) {
     float temperature = __uint_as_float(settings[0]), top_p = __uint_as_float(settings[2]);
     float uniform = __uint_as_float(settings[3]);
     int top_k = settings[1];
-    row_logits row = {logits + (long)blockIdx.x * V, V, temperature == 0 ? 1 : 1 / temperature, 0,
+    const float scale = temperature == 0 ? 1 : 1 / temperature, log2_e = 1.442695041f;
+    row_logits row = {logits + (long)blockIdx.x * V, V, scale, scale * log2_e, 0,
                       V % 4 == 0 && takes_packs<4>(logits)};
     double total = weigh_row(row, b);
     choice chosen = {-1, __uint_as_float(0x7fc00000u)};

@@ -1,8 +1,6 @@
 // silu(gate) * up (arXiv 2002.05202) and its two gradients, element by element.
 #include "prelude.cuh"
 
-__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
-
 // Elements i ..< i + N. All are read before one is written: results may lie where inputs do.
 template <int N, typename A>
 __device__ __forceinline__ void forward_at(long i, const A *gate, const A *up, A *y) {
@@ -10,7 +8,7 @@ __device__ __forceinline__ void forward_at(long i, const A *gate, const A *up, A
     load(gate + i, g);
     load(up + i, u);
 #pragma unroll
-    for (int j = 0; j < N; j++) u[j] *= g[j] / (1.0f + expf(-g[j]));
+    for (int j = 0; j < N; j++) u[j] *= g[j] / (1.0f + exp_approximate(-g[j]));
     store(y + i, u);
 }
 
@@ -24,7 +22,7 @@ __device__ __forceinline__ void backward_at(long i, const A *dy, const A *gate, 
     load(up + i, u);
 #pragma unroll
     for (int j = 0; j < N; j++) {
-        float s = sigmoid(g[j]), slope = s * (1.0f + g[j] * (1.0f - s));
+        float s = 1.0f / (1.0f + exp_approximate(-g[j])), slope = s * (1.0f + g[j] * (1.0f - s));
         u[j] = d[j] * u[j] * slope;
         d[j] = d[j] * g[j] * s;
     }

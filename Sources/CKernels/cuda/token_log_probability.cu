@@ -14,7 +14,7 @@ struct softmax {
 // Goes over to a larger maximum. Where nothing has been added yet there is nothing to scale.
 __device__ __forceinline__ void raise(softmax &state, float maximum) {
     if (state.sum > 0) {
-        float shift = state.maximum - maximum, factor = expf(shift);
+        float shift = state.maximum - maximum, factor = exp_approximate(shift);
         state.weighted = factor * (state.weighted + shift * state.sum);
         state.sum *= factor;
         state.squared *= factor * factor;
@@ -34,7 +34,7 @@ __device__ __forceinline__ void add_logits(softmax &state, const float *logits, 
     float origin = state.maximum == LOWEST ? 0 : state.maximum;
 #pragma unroll
     for (int i = 0; i < N; i++) {
-        float below = values[i] - origin, weight = expf(below);
+        float below = values[i] - origin, weight = exp_approximate(below);
         state.sum += weight;
         state.squared += weight * weight;
         state.weighted += weight == 0 ? 0 : weight * below;
@@ -122,7 +122,7 @@ __device__ __forceinline__ void differentiate_at(long v, const row_slopes &row, 
     load(logits + v, values);
 #pragma unroll
     for (int i = 0; i < N; i++) {
-        float log_p = values[i] * row.scale - row.lse, p = expf(log_p);
+        float log_p = values[i] * row.scale - row.lse, p = exp_approximate(log_p);
         float slope = row.by_log_probability + row.by_entropy * (log_p + row.entropy);
         values[i] = p == 0 ? 0 : -p * slope;
         if (v + i == row.target) values[i] += row.by_log_probability;
