@@ -32,6 +32,9 @@ static const ck_cuda_source sources[] = {
     {"embedding.cu", TEXT{
 #embed "cuda/embedding.cu"
     , 0}},
+    {"linear.cu", TEXT{
+#embed "cuda/linear.cu"
+    , 0}},
     {"paged_attention.cu", TEXT{
 #embed "cuda/paged_attention.cu"
     , 0}},
@@ -40,6 +43,12 @@ static const ck_cuda_source sources[] = {
     , 0}},
     {"prelude.cuh", TEXT{
 #embed "cuda/prelude.cuh"
+    , 0}},
+    {"quantized_layout.cuh", TEXT{
+#embed "cuda/quantized_layout.cuh"
+    , 0}},
+    {"quantized_linear.cu", TEXT{
+#embed "cuda/quantized_linear.cu"
     , 0}},
     {"rms_norm.cu", TEXT{
 #embed "cuda/rms_norm.cu"

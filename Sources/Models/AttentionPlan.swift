@@ -16,18 +16,26 @@ package struct KVCache {
     /// Blocks a layer.
     package let blockCount: Int
 
-    /// Room for `blocks` blocks of `blockSize` tokens in every layer.
-    package init(_ config: DecoderConfig, blocks: Int, blockSize: Int) {
+    /// Room for `blocks` blocks of `blockSize` tokens in every layer of `decoder`, where its weights
+    /// lie and of the type that it computes in.
+    package init(_ decoder: Decoder, blocks: Int, blockSize: Int) {
+        let config = decoder.config
         self.blockSize = blockSize
         blockCount = blocks
         layers = (0..<config.layerCount).map { _ in
-            PagedCache(blocks: blocks, blockSize: blockSize, heads: config.heads)
+            PagedCache(
+                blocks: blocks, blockSize: blockSize, heads: config.heads,
+                dataType: decoder.activationType, on: decoder.device)
         }
     }
 
     /// Bytes that one block takes over all layers.
-    package static func bytesPerBlock(_ config: DecoderConfig, blockSize: Int) -> Int {
-        config.layerCount * 2 * config.keyValueWidth * blockSize * DataType.float32.size
+    ///
+    /// - Parameter type: what the model computes in.
+    package static func bytesPerBlock(
+        _ config: DecoderConfig, blockSize: Int, type: DataType = .float32
+    ) -> Int {
+        config.layerCount * 2 * config.keyValueWidth * blockSize * type.size
     }
 }
 

@@ -76,7 +76,7 @@ extension Decoder {
             sources, config: JSON(contentsOfFile: "\(source)/config.json"),
             type: weights.embedding.tensor.dataType, companionDirectory: source, to: directory
         ) { written in
-            try checkIsSame(as: Decoder(directory: written), in: directory)
+            try checkIsSame(as: Decoder(directory: written, on: .cpu), in: directory)
         }
     }
 

@@ -11,6 +11,14 @@ package struct Decoder {
     package var activations = ActivationPrecision.float32
     private let rotaryTable: RotaryTable
 
+    /// Where the weights lie, and the model is computed.
+    package var device: Device { weights.finalNorm.device }
+    /// What activations are, but for the residual stream, which is f32: f32 on the host, on a device
+    /// the type of the norms' weights.
+    package var activationType: DataType {
+        device.isHost ? .float32 : weights.finalNorm.dataType
+    }
+
     /// A decoder over `weights`.
     package init(_ config: DecoderConfig, _ weights: DecoderWeights) {
         self.config = config
@@ -19,7 +27,7 @@ package struct Decoder {
             frequencies: config.rope.frequencies(dimension: config.heads.dimension))
     }
 
-    /// The hidden states after the last norm, `[T, D]`.
+    /// The hidden states after the last norm, `[T, D]`, of the activations' type.
     ///
     /// - Parameters:
     ///   - input: the tokens and how they see each other.
@@ -61,9 +69,9 @@ package struct Decoder {
         return rmsNorm(h_TD, weights.finalNorm, epsilon: config.rmsNormEpsilon, tape)
     }
 
-    /// The logits of the next token for each row of `hidden`, `[N, V]`.
+    /// The logits of the next token for each row of `hidden`, `[N, V]`, f32.
     package func logits(_ hidden_ND: Tensor) -> Tensor {
-        linear(hidden_ND, weights.head, activations: activations, nil)
+        linear(hidden_ND, weights.head, activations: activations, as: .float32, nil)
     }
 
     private func block(

@@ -3,33 +3,42 @@ package import Tensors
 
 extension Decoder {
     /// Opens the checkpoint in `directory` (Hugging Face layout). The weights stay in the mapped
-    /// files: nothing is read until it is used. Quantised ones lie in a mapped file of their own.
+    /// files: nothing is read until it is used. Quantised ones lie in a mapped file of their own. A
+    /// device other than the host gets a copy of all.
     ///
-    /// - Parameter quantization: how the matrices are quantised; nil leaves them as they are.
+    /// - Parameters:
+    ///   - quantization: how the matrices are quantised; nil leaves them as they are.
+    ///   - device: where the weights are to lie. On any but the host f16 is rounded to bf16, and what
+    ///     is not quantised to bf16 where anything is less than f32.
     /// - Throws: `FormatError` or `ModelError` when a file is missing or broken, the architecture is
     ///   not supported, config and tensors contradict each other, or a matrix that is to be
     ///   quantised has a value that is not finite.
-    package init(directory: String, quantization: BaseQuantization? = nil) throws {
+    package init(
+        directory: String, quantization: BaseQuantization? = nil, on device: Device = .current
+    ) throws {
         let path = "\(directory)/config.json"
         try self.init(
             DecoderConfig(JSON(contentsOfFile: path), name: path),
-            SafetensorsCheckpoint(directory: directory), quantization)
+            SafetensorsCheckpoint(directory: directory), quantization, device)
     }
 
     /// Opens the body of a checkpoint, whatever head that has: a language model's, a critic's or a
     /// reward model's.
     ///
     /// - Throws: as `init(directory:)`.
-    package init(bodyOf directory: String, quantization: BaseQuantization? = nil) throws {
+    package init(
+        bodyOf directory: String, quantization: BaseQuantization? = nil,
+        on device: Device = .current
+    ) throws {
         let path = "\(directory)/config.json"
         try self.init(
             DecoderConfig(body: JSON(contentsOfFile: path), name: path),
-            SafetensorsCheckpoint(directory: directory), quantization)
+            SafetensorsCheckpoint(directory: directory), quantization, device)
     }
 
     private init(
         _ config: DecoderConfig, _ checkpoint: SafetensorsCheckpoint,
-        _ quantization: BaseQuantization?
+        _ quantization: BaseQuantization?, _ device: Device
     ) throws {
         let directory = checkpoint.directory
         var dense: [(name: String, tensor: Tensor)] = []
@@ -48,7 +57,8 @@ extension Decoder {
             defer { place += 1 }
             return quantized[name].map(Weight.quantized) ?? .dense(dense[place].tensor)
         }
-        self.init(config, weights)
+        let type = weights.deviceType
+        self.init(config, device.isHost ? weights : weights.moved(config, to: device, as: type))
     }
 
     /// Tensors that old checkpoints hold although they can be computed from the others, and the
@@ -100,7 +110,7 @@ extension Tensor {
             self.init(
                 storage: Storage(mapping: entry, of: file), shape: entry.shape, dataType: type)
         } else {
-            self.init(uninitialized: entry.shape, dataType: type)
+            self.init(uninitialized: entry.shape, dataType: type, on: .cpu)
             let target = self
             file.withBytes(of: entry) { target.copy(from: $0) }
         }

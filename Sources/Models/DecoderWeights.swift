@@ -40,6 +40,30 @@ package struct DecoderWeights {
         return matrix.kind
     }
 
+    /// What activations are on a device: f32 where every weight of the checkpoint is, else bf16.
+    package var deviceType: DataType {
+        let isFloat32 = named.allSatisfy {
+            if case .dense(let tensor) = $0.weight { tensor.dataType == .float32 } else { false }
+        }
+        return isFloat32 ? .float32 : .bfloat16
+    }
+
+    /// The same weights on `device`, dense ones stored as `type`, which is that of the activations
+    /// there; one weight at a time is held twice.
+    package func moved(_ config: DecoderConfig, to device: Device, as type: DataType)
+        -> DecoderWeights
+    {
+        var rest = named[...]
+        return MemoryPurpose.$current.withValue(.weights) {
+            DecoderWeights(config) { name, _ in
+                guard let next = rest.popFirst(), next.name == name else {
+                    preconditionFailure("\(name) is missing.")
+                }
+                return next.weight.moved(to: device, as: type)
+            }
+        }
+    }
+
     /// Asks `weight` for each weight by its checkpoint name and the shape that the config implies.
     ///
     /// This is the one table of names: loading, random initialisation and full training differ
@@ -111,7 +135,7 @@ package struct DecoderWeights {
     /// Name and shape of every weight that a checkpoint of this config holds.
     package static func names(_ config: DecoderConfig) -> [(name: String, shape: [Int])] {
         var names: [(name: String, shape: [Int])] = []
-        let nothing = Tensor(uninitialized: [0])
+        let nothing = Tensor(uninitialized: [0], on: .cpu)
         _ = DecoderWeights(config) { name, shape in
             names.append((name, shape))
             return Weight.dense(nothing)

@@ -17,13 +17,15 @@ extension Decoder {
         let (q, k) = (config.queryWidth, config.keyValueWidth)
         let (H, K) = (config.heads.queryHeads, config.heads.keyValueHeads)
         let hasHeadNorms = weights.layers[layer].queryNorm != nil
-        let normed = hasHeadNorms ? q + k + H + K : 0
-        let attention = 1 + normed + q + 2 * k + q + H
-        let feedForward = config.hiddenSize + 1 + 2 * config.intermediateSize
         let ranks = Projection.allCases.reduce(0) {
             $0 + (adapter?[layer, $1]?.A.shape[0] ?? 0)
         }
-        return (attention + feedForward + ranks) * MemoryLayout<Float>.size
+        // Queries and keys before and after their norms, values, what attention gives, gate and up.
+        let activations =
+            (hasHeadNorms ? q + k : 0) + q + 2 * k + q + 2 * config.intermediateSize + ranks
+        // The residual stream, and one number a row of each norm and of the softmax.
+        let float32 = config.hiddenSize + 2 + (hasHeadNorms ? H + K : 0) + H
+        return activations * activationType.size + float32 * DataType.float32.size
     }
 
     /// Tokens to compute at once for speed: as many as all blocks can keep the activations of, but

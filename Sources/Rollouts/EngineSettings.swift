@@ -80,8 +80,9 @@ package struct EngineSettings: Sendable, Equatable {
     }
 
     /// Blocks of the whole model that fit the cache's limit.
-    func blockLimit(for config: DecoderConfig) throws(RolloutError) -> Int {
-        let bytes = KVCache.bytesPerBlock(config, blockSize: blockSize)
+    func blockLimit(for model: Decoder) throws(RolloutError) -> Int {
+        let bytes = KVCache.bytesPerBlock(
+            model.config, blockSize: blockSize, type: model.activationType)
         let count = min(cacheLimit.byteCount / bytes, Int(Int32.max) / blockSize)
         guard count >= 1 else {
             throw RolloutError(

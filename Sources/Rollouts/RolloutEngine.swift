@@ -28,7 +28,7 @@ package final class RolloutEngine {
     package init(model: Decoder, settings: EngineSettings) throws(RolloutError) {
         self.settings = settings
         maxModelLength = try settings.validated(for: model)
-        blockLimit = try settings.blockLimit(for: model.config)
+        blockLimit = try settings.blockLimit(for: model)
         var decoder = model
         decoder.activations = settings.activations
         runner = Runner(decoder: decoder)
@@ -196,8 +196,7 @@ package final class RolloutEngine {
             MemoryPool.shared.releaseUnused()
         }
         if blocks > 0 {
-            cache = KVCache(
-                runner.decoder.config, blocks: blocks, blockSize: settings.blockSize)
+            cache = KVCache(runner.decoder, blocks: blocks, blockSize: settings.blockSize)
         }
     }
 }

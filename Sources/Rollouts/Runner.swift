@@ -94,9 +94,9 @@ struct Runner {
         for (row, active) in requests.enumerated() {
             let sampling = active.request.sampling
             guard sampling.forbidsStop(afterTokens: active.responseCount) else { continue }
-            logits_NV.withMutableFloats { logits in
+            logits_NV.rows(row..<row + 1).withMutableFloats { logits in
                 for stop in sampling.stopIDs where stop >= 0 && stop < V {
-                    logits[row * V + Int(stop)] = -.infinity
+                    logits[Int(stop)] = -.infinity
                 }
             }
         }

@@ -8,6 +8,8 @@ package struct PackedSequences {
     private(set) var sequences: [ck_packed_sequence] = []
     /// Rows of all sequences together.
     package private(set) var rowCount = 0
+    /// Lists that kernels of a device read, shared by all copies of these sequences.
+    private var lists = IndexLists()
 
     package init() {}
 
@@ -35,5 +37,18 @@ package struct PackedSequences {
     private mutating func append(_ sequence: ck_packed_sequence) {
         sequences.append(sequence)
         rowCount += Int(sequence.count)
+        lists = IndexLists()
+    }
+
+    /// `[S, 4]`: start, count, prefix_start and prefix_count of each sequence.
+    var table: TokenIndices {
+        list("table") {
+            sequences.flatMap { [$0.start, $0.count, $0.prefix_start, $0.prefix_count] }
+        }
+    }
+
+    /// A list that depends on the sequences and `name` alone, made once for all copies.
+    func list(_ name: String, _ values: () -> [Int32]) -> TokenIndices {
+        lists.list(name, values)
     }
 }

@@ -25,13 +25,15 @@ package final class ParameterBuffer {
     /// turns, one at a time does.
     package var gradients: Tensor {
         if let collectedGradients { return collectedGradients }
-        let zeros = Tensor(zeros: [count])
+        let zeros = MemoryPurpose.$current.withValue(.optimizer) {
+            Tensor(zeros: [count], on: values.device)
+        }
         collectedGradients = zeros
         return zeros
     }
 
-    /// A buffer of zeros for parameters of these names and shapes, in this order.
-    package init(_ parameters: [(name: String, shape: [Int])]) {
+    /// A buffer of zeros on `device` for parameters of these names and shapes, in this order.
+    package init(_ parameters: [(name: String, shape: [Int])], on device: Device = .current) {
         var slots: [Slot] = []
         var end = 0
         for (name, shape) in parameters {
@@ -40,7 +42,7 @@ package final class ParameterBuffer {
             end += count
         }
         self.slots = slots
-        values = Tensor(zeros: [end])
+        values = MemoryPurpose.$current.withValue(.adapter) { Tensor(zeros: [end], on: device) }
         indexByName = Dictionary(
             uniqueKeysWithValues: slots.enumerated().map { ($1.name, $0) })
     }

@@ -24,6 +24,7 @@ package struct QuantizedTensor {
     /// sizes of `wordByteCount` and `scaleByteCount`.
     package init(shape: [Int], kind: Quantization, words: Storage, scales: Storage) {
         precondition(shape.count == 2 && shape.allSatisfy { $0 > 0 }, "\(shape) is no matrix.")
+        precondition(words.device == scales.device, "Codes and scales lie apart.")
         precondition(
             words.byteCount >= Self.wordByteCount(shape, kind)
                 && scales.byteCount >= Self.scaleByteCount(shape),
@@ -42,12 +43,14 @@ package struct QuantizedTensor {
     package init?(quantizing tensor: Tensor, as kind: Quantization) {
         let shape = tensor.shape
         precondition(shape.count == 2 && shape.allSatisfy { $0 > 0 }, "\(shape) is no matrix.")
+        let tensor = tensor.moved(to: .cpu)
         let words = Storage(byteCount: Self.wordByteCount(shape, kind))
         let scales = Storage(byteCount: Self.scaleByteCount(shape))
         let isFinite = unsafe ck_quantize(
             shape[0], shape[1], tensor.bytes, tensor.dataType.kernelType, kind.kernelType,
             words.base.assumingMemoryBound(to: UInt32.self),
             scales.base.assumingMemoryBound(to: Float.self))
+        withExtendedLifetime(tensor) {}
         guard isFinite != 0 else { return nil }
         self.init(shape: shape, kind: kind, words: words, scales: scales)
     }
@@ -57,10 +60,38 @@ package struct QuantizedTensor {
         Self.wordByteCount(shape, kind) + Self.scaleByteCount(shape)
     }
 
+    /// Where codes and scales lie.
+    package var device: Device { words.device }
+
+    /// The same matrix on `device`: this one where it is there already, else a copy.
+    package func moved(to device: Device) -> QuantizedTensor {
+        guard device != self.device else { return self }
+        return QuantizedTensor(
+            shape: shape, kind: kind, words: wordTensor.moved(to: device).storage,
+            scales: scaleTensor.moved(to: device).storage)
+    }
+
+    /// The codes as words of 32 bits; as f32 to be copied only.
+    private var wordTensor: Tensor {
+        Tensor(storage: words, shape: [Self.wordByteCount(shape, kind) / 4])
+    }
+
+    private var scaleTensor: Tensor {
+        Tensor(storage: scales, shape: [Self.scaleByteCount(shape) / 4])
+    }
+
+    /// The first word of the codes on a device.
+    var wordsAddress: UInt64 { words.deviceAddress }
+    /// The first scale on a device.
+    var scalesAddress: UInt64 { scales.deviceAddress }
+
     /// What the codes stand for, f32.
     package func dequantized() -> Tensor {
-        let result = Tensor(uninitialized: shape)
-        unsafe ck_weight_rows(shape[0], shape[1], kernelWeight, 0, result.floats)
+        let result = Tensor(uninitialized: shape, on: device)
+        switch device {
+        case .cpu: unsafe ck_weight_rows(shape[0], shape[1], kernelWeight, 0, result.floats)
+        case .cuda(let cuda): cuda.dequantize(self, rows: 0..<shape[0], y: result)
+        }
         return result
     }
 
@@ -68,18 +99,14 @@ package struct QuantizedTensor {
     package func withWordBytes<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        let count = Self.wordByteCount(shape, kind)
-        let bytes = unsafe UnsafeRawBufferPointer(start: words.base, count: count)
-        return try body(unsafe bytes.bytes)
+        try wordTensor.withBytes(body)
     }
 
     /// Calls `body` with the scales, f32, as they are stored.
     package func withScaleBytes<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        let count = Self.scaleByteCount(shape)
-        let bytes = unsafe UnsafeRawBufferPointer(start: scales.base, count: count)
-        return try body(unsafe bytes.bytes)
+        try scaleTensor.withBytes(body)
     }
 
     /// The same in the kernels' words; valid while this value lives.

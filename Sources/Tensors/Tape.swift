@@ -46,7 +46,7 @@ package final class Tape {
         _ output: inout Tensor, again: (() -> Tensor)? = nil,
         _ backward: @escaping (Tensor) -> Void
     ) {
-        let node = GradientNode()
+        let node = GradientNode(of: output)
         output.node = node
         guard purpose != .probing else { return }
         output.again = again
@@ -74,7 +74,7 @@ package final class Tape {
     ) -> Tensor {
         func leaf() -> Tensor {
             var leaf = input.detached
-            if input.node != nil { leaf.node = GradientNode() }
+            if input.node != nil { leaf.node = GradientNode(of: input) }
             return leaf
         }
         var output = block(leaf(), Tape(for: .probing))

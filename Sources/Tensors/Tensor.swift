@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
 /// A dense row-major array of numbers in shared storage, with the node where its gradient collects
 /// when it takes part in training.
 ///
@@ -37,38 +29,41 @@ package struct Tensor {
     }
 
     /// A new tensor whose content is undefined.
-    package init(uninitialized shape: [Int], dataType: DataType = .float32) {
+    package init(
+        uninitialized shape: [Int], dataType: DataType = .float32, on device: Device = .current
+    ) {
         let bytes = shape.reduce(1, *) * dataType.size
-        self.init(storage: Storage(byteCount: bytes), shape: shape, dataType: dataType)
+        self.init(
+            storage: Storage(byteCount: bytes, on: device), shape: shape, dataType: dataType)
     }
 
-    /// A new f32 tensor that `fill` writes: at once, or only when its elements are first used.
-    init(_ shape: [Int], isDeferred: Bool, filledBy fill: @escaping (Tensor) -> Void) {
+    /// A new tensor that `fill` writes: at once, or only when its elements are first used.
+    init(
+        _ shape: [Int], dataType: DataType, on device: Device, isDeferred: Bool,
+        filledBy fill: @escaping (Tensor) -> Void
+    ) {
         guard isDeferred else {
-            self.init(uninitialized: shape)
+            self.init(uninitialized: shape, dataType: dataType, on: device)
             fill(self)
             return
         }
-        let bytes = shape.reduce(1, *) * DataType.float32.size
-        self.init(
-            storage: Storage(deferred: bytes) { fill(Tensor(storage: $0, shape: shape)) },
-            shape: shape)
+        let bytes = shape.reduce(1, *) * dataType.size
+        let storage = Storage(deferred: bytes, on: device) {
+            fill(Tensor(storage: $0, shape: shape, dataType: dataType))
+        }
+        self.init(storage: storage, shape: shape, dataType: dataType)
     }
 
     /// A new f32 tensor of zeros.
-    package init(zeros shape: [Int]) {
-        self.init(uninitialized: shape)
-        unsafe floats.update(repeating: 0, count: count)
+    package init(zeros shape: [Int], on device: Device = .current) {
+        self.init(uninitialized: shape, on: device)
+        fill(0)
     }
 
     /// A new f32 tensor with a copy of `values` in row-major order.
-    package init(_ values: [Float], shape: [Int]) {
-        precondition(values.count == shape.reduce(1, *), "\(values.count) values for \(shape).")
-        self.init(uninitialized: shape)
-        unsafe values.withUnsafeBufferPointer { source in
-            guard let start = source.baseAddress else { return }
-            unsafe floats.update(from: start, count: source.count)
-        }
+    package init(_ values: [Float], shape: [Int], on device: Device = .current) {
+        self.init(uninitialized: shape, on: device)
+        copy(from: values)
     }
 
     /// Elements in all.
@@ -78,76 +73,23 @@ package struct Tensor {
     /// The last dimension.
     package var columns: Int { shape.last ?? 1 }
 
-    /// The first element of an f32 tensor.
+    /// Where the elements lie.
+    package var device: Device { storage.device }
+
+    /// The first element of an f32 tensor of the host's.
     var floats: UnsafeMutablePointer<Float> {
         precondition(dataType == .float32, "The tensor is not f32.")
         return unsafe (storage.base + offset * 4).assumingMemoryBound(to: Float.self)
     }
 
-    /// The first element, whatever its type.
+    /// The first element of a tensor of the host's, whatever its type.
     var bytes: UnsafeMutableRawPointer { unsafe storage.base + offset * dataType.size }
 
-    /// The elements as a plain array, row by row; an f16 or bf16 tensor is widened.
-    package func toArray() -> [Float] {
-        let source = dataType == .float32 ? self : converted(to: .float32)
-        return unsafe Array(UnsafeBufferPointer(start: source.floats, count: count))
-    }
+    /// The first element of a device's tensor, as the device counts.
+    var deviceAddress: UInt64 { storage.deviceAddress + UInt64(offset * dataType.size) }
 
-    /// Overwrites an f32 tensor.
-    package func copy(from values: [Float]) {
-        precondition(storage.isWritable, "A mapped weight cannot be written.")
-        precondition(values.count == count, "\(values.count) values for \(shape).")
-        unsafe values.withUnsafeBufferPointer { source in
-            guard let start = source.baseAddress else { return }
-            unsafe floats.update(from: start, count: source.count)
-        }
-    }
-
-    /// Overwrites an f32 tensor with the elements of another of the same count.
-    package func copy(from other: Tensor) {
-        precondition(storage.isWritable, "A mapped weight cannot be written.")
-        precondition(other.count == count, "The shapes \(other.shape) and \(shape) differ.")
-        unsafe floats.update(from: other.floats, count: count)
-    }
-
-    /// Overwrites the elements with bytes as they are stored.
-    package func copy(from source: RawSpan) {
-        precondition(storage.isWritable, "A mapped weight cannot be written.")
-        precondition(source.byteCount == count * dataType.size, "The sizes differ.")
-        unsafe source.withUnsafeBytes { source in
-            guard let start = source.baseAddress else { return }
-            unsafe bytes.copyMemory(from: start, byteCount: source.count)
-        }
-    }
-
-    /// Whether two tensors of one type hold the same bits.
-    package func hasSameBytes(as other: Tensor) -> Bool {
-        guard dataType == other.dataType, count == other.count else { return false }
-        return unsafe memcmp(bytes, other.bytes, count * dataType.size) == 0
-    }
-
-    /// Sets every element of an f32 tensor.
-    package func fill(_ value: Float) {
-        precondition(storage.isWritable, "A mapped weight cannot be written.")
-        unsafe floats.update(repeating: value, count: count)
-    }
-
-    /// Calls `body` with the elements of an f32 tensor for writing, row by row.
-    package func withMutableFloats<Result, Failure: Error>(
-        _ body: (inout MutableSpan<Float>) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        precondition(storage.isWritable, "A mapped weight cannot be written.")
-        var span = unsafe MutableSpan(_unsafeStart: floats, count: count)
-        return try body(&span)
-    }
-
-    /// Calls `body` with the elements' bytes as they are stored.
-    package func withBytes<Result, Failure: Error>(
-        _ body: (RawSpan) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        let span = unsafe RawSpan(_unsafeStart: bytes, byteCount: count * dataType.size)
-        return try body(span)
-    }
+    /// Bytes of all elements.
+    var byteCount: Int { count * dataType.size }
 
     /// The same elements under another shape.
     package func reshaped(_ newShape: [Int]) -> Tensor {

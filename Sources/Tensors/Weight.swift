@@ -43,6 +43,25 @@ package enum Weight {
         }
     }
 
+    /// Where its elements lie.
+    package var device: Device {
+        switch self {
+        case .dense(let tensor): tensor.device
+        case .quantized(let tensor): tensor.device
+        }
+    }
+
+    /// The same weight on `device`, a dense one's elements as `type` where one is named: this one
+    /// where that is so already, else a copy without a gradient node.
+    package func moved(to device: Device, as type: DataType? = nil) -> Weight {
+        switch self {
+        case .quantized(let tensor): .quantized(tensor.moved(to: device))
+        case .dense(let tensor):
+            // Narrowing happens before the way up, and f16 is not known there at all.
+            .dense((type.map(tensor.stored) ?? tensor).moved(to: device))
+        }
+    }
+
     /// Where the gradient collects; a quantised weight has none.
     package var node: GradientNode? {
         switch self {

@@ -4,10 +4,13 @@ internal import CKernels
 package enum KernelFile: String, CaseIterable, Sendable {
     case adamW = "adamw"
     case attention
+    case attentionBackward = "attention_backward"
     case elementwise
     case embedding
     case groupedLinear = "grouped_linear"
+    case linear
     case pagedAttention = "paged_attention"
+    case pagedDecode = "paged_decode"
     case quantizedLinear = "quantized_linear"
     case rmsNorm = "rms_norm"
     case rotary

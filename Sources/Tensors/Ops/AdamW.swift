@@ -9,10 +9,11 @@ package final class AdamWState {
     /// Updates made so far.
     package var step = 0
 
-    /// Moments of zero for `count` parameters.
-    package init(count: Int) {
-        firstMoments = Tensor(zeros: [count])
-        secondMoments = Tensor(zeros: [count])
+    /// Moments of zero on `device` for `count` parameters.
+    package init(count: Int, on device: Device = .current) {
+        (firstMoments, secondMoments) = MemoryPurpose.$current.withValue(.optimizer) {
+            (Tensor(zeros: [count], on: device), Tensor(zeros: [count], on: device))
+        }
     }
 }
 
@@ -47,7 +48,15 @@ package func adamWUpdate(
         learning_rate: learningRate, beta1: settings.beta1, beta2: settings.beta2,
         epsilon: settings.epsilon, weight_decay: settings.weightDecay,
         gradient_scale: gradientScale, step: state.step)
-    unsafe ck_adamw_update(
-        buffer.count, constants, buffer.values.floats, buffer.gradients.floats,
-        state.firstMoments.floats, state.secondMoments.floats)
+    buffer.values.storage.willWrite()
+    switch buffer.values.device {
+    case .cpu:
+        unsafe ck_adamw_update(
+            buffer.count, constants, buffer.values.floats, buffer.gradients.floats,
+            state.firstMoments.floats, state.secondMoments.floats)
+    case .cuda(let cuda):
+        cuda.adamWUpdate(
+            buffer.values, gradients: buffer.gradients, firstMoments: state.firstMoments,
+            secondMoments: state.secondMoments, constants)
+    }
 }

@@ -36,32 +36,41 @@ package func attention(
     window: Int, _ tape: Tape?
 ) -> Tensor {
     let (H, K, D) = (heads.queryHeads, heads.keyValueHeads, heads.dimension)
-    let (S, T, sequences) = (packed.sequences.count, q.rows, packed.sequences)
+    let (T, type, device) = (q.rows, q.dataType, q.device)
     precondition(q.columns == H * D && k.columns == K * D && v.columns == K * D)
     precondition(k.rows == T && v.rows == T && packed.rowCount == T)
-    var out = Tensor(uninitialized: [T, H * D])
-    let trains = q.node != nil || k.node != nil || v.node != nil
-    guard let tape, trains else {
+    var out = Tensor(uninitialized: [T, H * D], dataType: type, on: device)
+    let trains = tape != nil && (q.node != nil || k.node != nil || v.node != nil)
+    let lse = trains ? Tensor(uninitialized: [T, H], on: device) : nil
+    switch device {
+    case .cpu:
         unsafe ck_attention_forward(
-            S, sequences, H, K, D, q.floats, k.floats, v.floats, heads.scale, window,
-            out.floats, nil)
-        return out
+            packed.sequences.count, packed.sequences, H, K, D, q.floats, k.floats, v.floats,
+            heads.scale, window, out.floats, lse?.floats)
+    case .cuda(let cuda):
+        cuda.attentionForward(
+            q, k, v, packed: packed, heads: heads, window: window, out: out, lse: lse)
     }
-    let lse = Tensor(uninitialized: [T, H])
-    unsafe ck_attention_forward(
-        S, sequences, H, K, D, q.floats, k.floats, v.floats, heads.scale, window,
-        out.floats, lse.floats)
+    guard let tape, let lse else { return out }
     let result = out
     tape.record(&out) { dout in
-        let workspaceCount = unsafe ck_attention_backward_floats(S, sequences, K, D, window)
-        let workspace = Tensor(uninitialized: [workspaceCount])
-        let dq = Tensor(uninitialized: q.shape)
-        let dk = Tensor(uninitialized: k.shape)
-        let dv = Tensor(uninitialized: v.shape)
-        unsafe ck_attention_backward(
-            S, sequences, H, K, D, dout.floats, q.floats, k.floats, v.floats,
-            result.floats, lse.floats, heads.scale, window, workspace.floats, workspaceCount,
-            dq.floats, dk.floats, dv.floats)
+        let dq = Tensor(uninitialized: q.shape, dataType: type, on: device)
+        let dk = Tensor(uninitialized: k.shape, dataType: type, on: device)
+        let dv = Tensor(uninitialized: v.shape, dataType: type, on: device)
+        switch device {
+        case .cpu:
+            let (S, sequences) = (packed.sequences.count, packed.sequences)
+            let floats = unsafe ck_attention_backward_floats(S, sequences, K, D, window)
+            let workspace = Tensor(uninitialized: [floats], on: .cpu)
+            unsafe ck_attention_backward(
+                S, sequences, H, K, D, dout.floats, q.floats, k.floats, v.floats,
+                result.floats, lse.floats, heads.scale, window, workspace.floats, floats,
+                dq.floats, dk.floats, dv.floats)
+        case .cuda(let cuda):
+            cuda.attentionBackward(
+                dout: dout, q, k, v, out: result, lse: lse, packed: packed, heads: heads,
+                window: window, dq: dq, dk: dk, dv: dv)
+        }
         q.node?.add(dq)
         k.node?.add(dk)
         v.node?.add(dv)

@@ -3,16 +3,24 @@ import CKernels
 /// Keys and values of one layer for all sequences of a rollout, in blocks that the sequences'
 /// tables name (PagedAttention, arXiv 2309.06180).
 package struct PagedCache {
-    /// `[blocks, K, blockSize, D]` each, f32.
+    /// `[blocks, K, blockSize, D]` each.
     let keys: Tensor
     let values: Tensor
     let blockSize: Int
 
-    /// Room for `blocks` blocks of `blockSize` tokens each; its content is undefined.
-    package init(blocks: Int, blockSize: Int, heads: HeadLayout) {
+    /// Room on `device` for `blocks` blocks of `blockSize` tokens each, of the type that keys and
+    /// values come in; its content is undefined.
+    package init(
+        blocks: Int, blockSize: Int, heads: HeadLayout, dataType: DataType = .float32,
+        on device: Device = .current
+    ) {
         let shape = [blocks, heads.keyValueHeads, blockSize, heads.dimension]
-        keys = Tensor(uninitialized: shape)
-        values = Tensor(uninitialized: shape)
+        (keys, values) = MemoryPurpose.$current.withValue(.keyValueCache) {
+            (
+                Tensor(uninitialized: shape, dataType: dataType, on: device),
+                Tensor(uninitialized: shape, dataType: dataType, on: device)
+            )
+        }
         self.blockSize = blockSize
     }
 }
@@ -28,6 +36,7 @@ package struct PagedPlan {
     let tableStride: Int
     /// `[T]`; `block * blockSize + offset` of each new token.
     let slots: TokenIndices
+    private let lists = IndexLists()
 
     package init(
         starts: [Int32], lengths: [Int32], tables: [Int32], tableStride: Int, slots: [Int32]
@@ -39,6 +48,11 @@ package struct PagedPlan {
         self.tables = TokenIndices(tables)
         self.tableStride = tableStride
         self.slots = TokenIndices(slots)
+    }
+
+    /// A list that depends on the plan and `name` alone, made once for all layers.
+    func list(_ name: String, _ values: () -> [Int32]) -> TokenIndices {
+        lists.list(name, values)
     }
 }
 
@@ -57,13 +71,19 @@ package func pagedAttention(
     let (H, K, D) = (heads.queryHeads, heads.keyValueHeads, heads.dimension)
     let T = q.rows
     precondition(plan.slots.count == T && q.columns == H * D && k.columns == K * D)
-    unsafe ck_paged_cache_write(
-        T, K, D, cache.blockSize, plan.slots.pointer, k.floats, v.floats, cache.keys.floats,
-        cache.values.floats)
-    let out = Tensor(uninitialized: [T, H * D])
-    unsafe ck_paged_attention(
-        plan.lengths.count, plan.starts.pointer, plan.lengths.pointer, plan.tables.pointer,
-        plan.tableStride, H, K, D, cache.blockSize, q.floats, cache.keys.floats,
-        cache.values.floats, heads.scale, window, out.floats)
+    let out = Tensor(uninitialized: [T, H * D], dataType: q.dataType, on: q.device)
+    switch q.device {
+    case .cpu:
+        unsafe ck_paged_cache_write(
+            T, K, D, cache.blockSize, plan.slots.pointer, k.floats, v.floats, cache.keys.floats,
+            cache.values.floats)
+        unsafe ck_paged_attention(
+            plan.lengths.count, plan.starts.pointer, plan.lengths.pointer, plan.tables.pointer,
+            plan.tableStride, H, K, D, cache.blockSize, q.floats, cache.keys.floats,
+            cache.values.floats, heads.scale, window, out.floats)
+    case .cuda(let cuda):
+        cuda.pagedCacheWrite(k, v, plan: plan, cache: cache, heads: heads)
+        cuda.pagedAttention(q, plan: plan, cache: cache, heads: heads, window: window, out: out)
+    }
     return out
 }

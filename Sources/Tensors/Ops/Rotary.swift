@@ -3,11 +3,17 @@ import CKernels
 /// Cosines and sines of the rotary embedding by position, made as far as they are needed.
 package final class RotaryTable {
     private let frequencies: [Float]
-    /// `[positions, D/2]` each.
-    fileprivate private(set) var cosines: Tensor
-    fileprivate private(set) var sines: Tensor
+    /// `[positions, D/2]` each, on the host.
+    private var angles: Angles
+    /// The same on a device.
+    private var anglesOnDevice: Angles?
     /// Positions made so far.
-    private var positions: Int { cosines.shape[0] }
+    private var positions: Int { angles.cosines.shape[0] }
+    /// Half the numbers of a head.
+    fileprivate var half: Int { frequencies.count }
+
+    /// Cosines and sines, `[positions, D/2]`.
+    fileprivate typealias Angles = (cosines: Tensor, sines: Tensor)
 
     /// A table for the angles `position * frequencies[i]`.
     ///
@@ -15,14 +21,30 @@ package final class RotaryTable {
     ///   - frequencies: `[D/2]`, radians a position.
     package init(frequencies: [Float]) {
         self.frequencies = frequencies
-        cosines = Tensor(uninitialized: [0, frequencies.count])
-        sines = cosines
+        let none = Tensor(uninitialized: [0, frequencies.count], on: .cpu)
+        angles = (none, none)
+    }
+
+    /// At least the rows of `count` positions, on `device`.
+    fileprivate func angles(positions count: Int, on device: Device) -> Angles {
+        makeRows(positions: count)
+        guard !device.isHost else { return angles }
+        if let known = anglesOnDevice, known.cosines.device == device,
+            known.cosines.shape == angles.cosines.shape
+        {
+            return known
+        }
+        let copy = MemoryPurpose.$current.withValue(.weights) {
+            (angles.cosines.moved(to: device), angles.sines.moved(to: device))
+        }
+        anglesOnDevice = copy
+        return copy
     }
 
     /// Makes the rows up to `count` positions, and some beyond so that growth is rare.
-    fileprivate func prepare(positions count: Int) {
+    private func makeRows(positions count: Int) {
         guard count > positions else { return }
-        let (rows, half) = (max(count, positions * 2, 256), frequencies.count)
+        let rows = max(count, positions * 2, 256)
         var cosines = [Float](repeating: 0, count: rows * half)
         var sines = cosines
         for position in 0..<rows {
@@ -33,8 +55,10 @@ package final class RotaryTable {
                 sines[position * half + index] = Float(sine(angle))
             }
         }
-        self.cosines = Tensor(cosines, shape: [rows, half])
-        self.sines = Tensor(sines, shape: [rows, half])
+        angles = (
+            Tensor(cosines, shape: [rows, half], on: .cpu),
+            Tensor(sines, shape: [rows, half], on: .cpu)
+        )
     }
 }
 
@@ -42,7 +66,7 @@ package final class RotaryTable {
 /// (RoFormer, arXiv 2104.09864).
 ///
 /// - Parameters:
-///   - x: `[T, H * D]` or `[T, H, D]`, f32.
+///   - x: `[T, H * D]` or `[T, H, D]`.
 ///   - positions: `[T]`.
 ///   - headDimension: D.
 /// - Returns: the shape of `x`.
@@ -51,14 +75,21 @@ package func rotary(
 ) -> Tensor {
     let T = positions.count
     let H = x.count / max(1, T * D)
-    precondition(T * H * D == x.count && table.cosines.shape[1] == D / 2)
-    table.prepare(positions: Int(positions.maximum) + 1)
-    let (cosines, sines) = (table.cosines, table.sines)
+    precondition(T * H * D == x.count && table.half == D / 2)
+    let (cosines, sines) = table.angles(
+        positions: Int(positions.maximum) + 1, on: x.device)
     func turn(_ x: Tensor, inverse: Bool) -> Tensor {
-        let y = Tensor(uninitialized: x.shape)
-        unsafe ck_rotary(
-            T, H, D, x.floats, positions.pointer, cosines.floats, sines.floats, inverse ? 1 : 0,
-            y.floats)
+        let y = Tensor(uninitialized: x.shape, dataType: x.dataType, on: x.device)
+        switch x.device {
+        case .cpu:
+            unsafe ck_rotary(
+                T, H, D, x.floats, positions.pointer, cosines.floats, sines.floats,
+                inverse ? 1 : 0, y.floats)
+        case .cuda(let cuda):
+            cuda.rotary(
+                x, positions: positions, cosines: cosines, sines: sines, headDimension: D,
+                inverse: inverse, y: y)
+        }
         return y
     }
     var y = turn(x, inverse: false)

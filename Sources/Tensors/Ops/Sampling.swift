@@ -35,8 +35,32 @@ package func sample(
             temperature: $0.temperature, top_k: Int32(clamping: $0.topK), top_p: $0.topP,
             uniform: $0.uniform)
     }
+    if case .cuda(let cuda) = logits.device { return cuda.sample(logits, settings) }
     var tokens = [Int32](repeating: 0, count: S)
     var logProbabilities = [Float](repeating: 0, count: S)
     unsafe ck_sample(S, V, logits.floats, V, settings, &tokens, &logProbabilities)
     return (tokens, logProbabilities)
+}
+
+extension CUDADevice {
+    /// The same on the device: the settings go up in one piece, and tokens and log-probabilities
+    /// come down in one.
+    fileprivate func sample(
+        _ logits: Tensor, _ settings: [ck_sampling]
+    ) -> (tokens: [Int32], logProbabilities: [Float]) {
+        let words = settings.flatMap {
+            [
+                Int32(bitPattern: $0.temperature.bitPattern), $0.top_k,
+                Int32(bitPattern: $0.top_p.bitPattern), Int32(bitPattern: $0.uniform.bitPattern),
+            ]
+        }
+        let results = Tensor(uninitialized: [settings.count, 2], on: logits.device)
+        sample(logits, settings: TokenIndices(words), results: results)
+        let values = results.toArray()
+        let rows = settings.indices
+        return (
+            rows.map { Int32(bitPattern: values[2 * $0].bitPattern) },
+            rows.map { values[2 * $0 + 1] }
+        )
+    }
 }

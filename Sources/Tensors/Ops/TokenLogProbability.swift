@@ -10,13 +10,12 @@ package struct TokenLogProbabilities {
     package let squaredProbabilitySums: [Float]
     private let backwardPass: ((_ dLogProbabilities: [Float], _ dEntropies: [Float]) -> Void)?
 
-    fileprivate init(
-        _ logProbabilities: Tensor, _ entropies: Tensor, _ squaredProbabilitySums: Tensor,
-        _ backwardPass: (([Float], [Float]) -> Void)?
-    ) {
-        self.logProbabilities = logProbabilities.toArray()
-        self.entropies = entropies.toArray()
-        self.squaredProbabilitySums = squaredProbabilitySums.toArray()
+    fileprivate init(_ results: HeadResults, _ backwardPass: (([Float], [Float]) -> Void)?) {
+        let values = results.all.toArray()
+        let T = results.lse.count
+        logProbabilities = Array(values[0..<T])
+        entropies = Array(values[T..<2 * T])
+        squaredProbabilitySums = Array(values[2 * T..<3 * T])
         self.backwardPass = backwardPass
     }
 
@@ -37,7 +36,7 @@ package struct TokenLogProbabilities {
 /// never held. The squared sums have no way back: they weigh baselines, which are constants.
 ///
 /// - Parameters:
-///   - hidden: `[T, D]`, f32.
+///   - hidden: `[T, D]`.
 ///   - weight: `[V, D]`, of any type or quantised.
 ///   - targets: `[T]`, each below V.
 ///   - temperature: above 0.
@@ -47,26 +46,35 @@ package func tokenLogProbabilities(
     let (T, V, D) = (hidden.rows, weight.shape[0], weight.shape[1])
     precondition(hidden.columns == D && targets.count == T && temperature > 0)
     precondition(targets.areWithin(V), "A target lies outside of the vocabulary of \(V).")
-    let logProbabilities = Tensor(uninitialized: [T])
-    let entropies = Tensor(uninitialized: [T])
-    let squares = Tensor(uninitialized: [T])
-    let lse = Tensor(uninitialized: [T])
-    unsafe ck_token_log_probability_forward(
-        T, V, D, hidden.floats, weight.kernelWeight, targets.pointer, temperature,
-        logProbabilities.floats, entropies.floats, squares.floats, lse.floats)
-    guard tape != nil, hidden.node != nil || weight.node != nil else {
-        return TokenLogProbabilities(logProbabilities, entropies, squares, nil)
+    let results = HeadResults(count: T, on: hidden.device)
+    switch hidden.device {
+    case .cpu:
+        unsafe ck_token_log_probability_forward(
+            T, V, D, hidden.floats, weight.kernelWeight, targets.pointer, temperature,
+            results.logProbabilities.floats, results.entropies.floats,
+            results.squaredProbabilitySums.floats, results.lse.floats)
+    case .cuda(let cuda):
+        TiledHead(cuda, hidden, weight, targets, temperature).forward(into: results)
     }
-    return TokenLogProbabilities(logProbabilities, entropies, squares) {
-        dLogProbabilities, dEntropies in
-        let dlp = Tensor(dLogProbabilities, shape: [T])
-        let dH = Tensor(dEntropies, shape: [T])
-        let dhidden = Tensor(uninitialized: hidden.shape)
+    guard tape != nil, hidden.node != nil || weight.node != nil else {
+        return TokenLogProbabilities(results, nil)
+    }
+    return TokenLogProbabilities(results) { dLogProbabilities, dEntropies in
+        let dlp = Tensor(dLogProbabilities, shape: [T], on: hidden.device)
+        let dH = Tensor(dEntropies, shape: [T], on: hidden.device)
+        let dhidden = Tensor(
+            uninitialized: hidden.shape, dataType: hidden.dataType, on: hidden.device)
         func backward(_ dW: Tensor?) {
-            unsafe ck_token_log_probability_backward(
-                T, V, D, hidden.floats, weight.kernelWeight, targets.pointer, temperature,
-                entropies.floats, lse.floats, dlp.floats,
-                dH.floats, dhidden.floats, dW?.floats)
+            switch hidden.device {
+            case .cpu:
+                unsafe ck_token_log_probability_backward(
+                    T, V, D, hidden.floats, weight.kernelWeight, targets.pointer, temperature,
+                    results.entropies.floats, results.lse.floats, dlp.floats, dH.floats,
+                    dhidden.floats, dW?.floats)
+            case .cuda(let cuda):
+                TiledHead(cuda, hidden, weight, targets, temperature).backward(
+                    results, dLogProbabilities: dlp, dEntropies: dH, dhidden: dhidden, dW: dW)
+            }
         }
         if let node = weight.node {
             node.accumulateFromZero(shape: weight.shape) { backward($0) }
@@ -74,5 +82,27 @@ package func tokenLogProbabilities(
             backward(nil)
         }
         hidden.node?.add(dhidden)
+    }
+}
+
+/// What the head's forward pass gives for each of T tokens, laid behind each other so that one copy
+/// fetches them.
+struct HeadResults {
+    /// `[4, T]`
+    let all: Tensor
+
+    init(count: Int, on device: Device) {
+        all = Tensor(uninitialized: [4, count], on: device)
+    }
+
+    /// `[T]` each.
+    var logProbabilities: Tensor { row(0) }
+    var entropies: Tensor { row(1) }
+    var squaredProbabilitySums: Tensor { row(2) }
+    /// Log of the sum of the exponentials of all logits.
+    var lse: Tensor { row(3) }
+
+    private func row(_ index: Int) -> Tensor {
+        all.rows(index..<index + 1).reshaped([all.columns])
     }
 }

@@ -146,7 +146,7 @@ package final class TrainedCritic {
     }
 
     private func restoreWholeModel(from folder: String) throws {
-        let saved = try Decoder(bodyOf: folder)
+        let saved = try Decoder(bodyOf: folder, on: .cpu)
         guard let savedHead = try ValueHead(checkpoint: folder, config: saved.config) else {
             throw TrainingError(
                 "\(folder) holds no critic: it lacks the tensor \"\(ValueHead.weightName)\".")

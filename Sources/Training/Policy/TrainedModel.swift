@@ -119,7 +119,7 @@ package final class TrainedModel {
 
     private func restoreWholeModel(from folder: String) throws {
         let own = policy.decoder.weights.named.map(\.weight.tensor)
-        let saved = try Decoder(directory: folder).weights.named.map(\.weight.tensor)
+        let saved = try Decoder(directory: folder, on: .cpu).weights.named.map(\.weight.tensor)
         guard zip(own, saved).allSatisfy({ $0.shape == $1.shape }) else {
             throw TrainingError("\(folder) holds a model of another shape than this run's.")
         }

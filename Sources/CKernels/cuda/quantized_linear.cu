@@ -1,0 +1,55 @@
+// A quantised weight as dense rows, for products by the library.
+#include "prelude.cuh"
+#include "quantized_layout.cuh"
+
+// The elements of one word, at y[0 ..< count].
+template <int KIND, int N, typename Y>
+__device__ __forceinline__ void put_word(u32 word, float scale, long count, Y *y) {
+    constexpr int DEPTH = word_depth<KIND>::value;
+#pragma unroll
+    for (int j = 0; j < DEPTH; j += N) {
+        float values[N];
+#pragma unroll
+        for (int i = 0; i < N; i++) values[i] = dequantized(level<KIND>(word, j + i), scale);
+        if (j < count) store(y + j, values);
+    }
+}
+
+// y [rows, K] = the rows first ..< first + rows. A block takes words of one panel (grid.x), whose
+// words a second dimension of blocks shares; neighbouring threads take the panel's rows in turn.
+template <int KIND, typename Y>
+__device__ __forceinline__ void dequantize(long rows, long K, long first, const u32 *words,
+                                           const float *scales, Y *y) {
+    constexpr int DEPTH = word_depth<KIND>::value, MOST = 16 / sizeof(Y);
+    constexpr int N = DEPTH < MOST ? DEPTH : MOST;
+    long panel = first / PANEL + blockIdx.x, count = panel_words<KIND>(K);
+    bool packs = K % DEPTH == 0 && takes_packs<N>(y);
+    words += panel * count;
+    scales += panel * panel_scales(K);
+    for (long i = (long)blockIdx.y * blockDim.x + threadIdx.x; i < count;
+         i += (long)gridDim.y * blockDim.x) {
+        long row = panel * PANEL + i % PANEL - first, k = i / PANEL * DEPTH;
+        if (row < 0 || row >= rows || k >= K) continue;
+        float scale = scales[k / GROUP * PANEL + i % PANEL];
+        Y *target = y + row * K + k;
+        if (packs) {
+            put_word<KIND, N>(words[i], scale, DEPTH, target);
+        } else {
+            put_word<KIND, 1>(words[i], scale, K - k, target);
+        }
+    }
+}
+
+#define DEQUANTIZE(name, KIND, Y)                                                                  \
+    KERNEL __launch_bounds__(256)                                                                  \
+    dequantize_##name(long rows, long K, long first, const u32 *words, const float *scales,        \
+                      Y *y) {                                                                      \
+        dequantize<KIND>(rows, K, first, words, scales, y);                                        \
+    }
+
+DEQUANTIZE(int8_f32, INT8, float)
+DEQUANTIZE(int8_bf16, INT8, bf16)
+DEQUANTIZE(int4_f32, INT4, float)
+DEQUANTIZE(int4_bf16, INT4, bf16)
+DEQUANTIZE(nf4_f32, NF4, float)
+DEQUANTIZE(nf4_bf16, NF4, bf16)

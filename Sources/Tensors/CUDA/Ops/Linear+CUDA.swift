@@ -1,0 +1,16 @@
+extension CUDADevice {
+    /// `dbias += ` the sums of the columns of `dy`.
+    ///
+    /// - Parameters:
+    ///   - dy: `[T, N]`.
+    ///   - dbias: `[N]`, f32.
+    func linearBackwardBias(dy: Tensor, dbias: Tensor) {
+        let (T, N) = (dy.rows, dy.columns)
+        precondition(dbias.count == N && dbias.dataType == .float32)
+        guard T > 0 else { return }
+        launch(
+            "linear_backward_bias_\(dy.dataType.kernelSuffix)", of: .linear,
+            grid: ((N + 31) / 32, 1, 1), block: 256,
+            .long(T), .long(N), .tensor(dy), .tensor(dbias))
+    }
+}
