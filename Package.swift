@@ -110,7 +110,11 @@ let package = Package(
         .target(
             name: "EmulatedGPU", dependencies: ["CUDAEmulator", "CDrivers"],
             path: "Tests/EmulatedGPU", swiftSettings: strict),
-        tests("CUDATests", ["EmulatedGPU", "Tensors", "CDrivers", "CKernels"]),
+        tests(
+            "CUDATests",
+            [
+                "OracleFixtures", "EmulatedGPU", "Models", "Tensors", "CDrivers", "CKernels",
+            ]),
         // They run the program itself, which is built beside them.
         tests(
             "CommandTests",
