@@ -27,6 +27,7 @@
 
 #include "../include/parallel.h"
 #include "isa.h"
+#include "linear_batch_avx2.h"
 #include "linear_call.h"
 #include "quantized_linear.h"
 

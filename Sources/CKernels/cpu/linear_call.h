@@ -11,8 +11,8 @@ enum {
     OUTER_DEPTH = 384,   // of one pass: a packed panel of b stays in the L1 cache...
     TILE_ROWS = 192,     // ...and a packed block of a in the L2 cache
     TILE_COLUMNS = 512,
-    BATCH_COLUMNS = 6,       // of a tile whose vectors are rows of a; b is widened...
-    BATCH_STRIP = 64,        // ...so many elements of a column at a time
+    BATCH_COLUMNS = 6,   // of a tile whose vectors are rows of a; b is widened...
+    BATCH_STRIP = 64,    // ...so many elements of a column at a time
 };
 
 // out = (accumulate ? out : 0) + scale * sum + bias
