@@ -113,7 +113,8 @@ let package = Package(
         tests(
             "CUDATests",
             [
-                "OracleFixtures", "EmulatedGPU", "Models", "Tensors", "CDrivers", "CKernels",
+                "OracleFixtures", "EmulatedGPU", "Rollouts", "Models", "Tensors", "CDrivers",
+                "CKernels",
             ]),
         // They run the program itself, which is built beside them.
         tests(

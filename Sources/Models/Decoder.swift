@@ -9,6 +9,9 @@ package struct Decoder {
     package let weights: DecoderWeights
     /// What quantised weights take rows as; training and scoring have f32 always.
     package var activations = ActivationPrecision.float32
+    /// Whether weights that the checkpoint holds as f16 were rounded to bf16 on their way to a
+    /// device, which has no f16.
+    package internal(set) var isRoundedFromFloat16 = false
     private let rotaryTable: RotaryTable
 
     /// Where the weights lie, and the model is computed.

@@ -59,6 +59,7 @@ extension Decoder {
         }
         let type = weights.deviceType
         self.init(config, device.isHost ? weights : weights.moved(config, to: device, as: type))
+        isRoundedFromFloat16 = !device.isHost && weights.holdsFloat16
     }
 
     /// Tensors that old checkpoints hold although they can be computed from the others, and the

@@ -48,6 +48,13 @@ package struct DecoderWeights {
         return isFloat32 ? .float32 : .bfloat16
     }
 
+    /// Whether any dense weight is f16.
+    var holdsFloat16: Bool {
+        named.contains {
+            if case .dense(let tensor) = $0.weight { tensor.dataType == .float16 } else { false }
+        }
+    }
+
     /// The same weights on `device`, dense ones stored as `type`, which is that of the activations
     /// there; one weight at a time is held twice.
     package func moved(_ config: DecoderConfig, to device: Device, as type: DataType)

@@ -10,14 +10,16 @@ package import Tensors
 /// How much memory the KV cache may take.
 package enum CacheLimit: Sendable, Equatable {
     case bytes(Int)
-    /// A share of the machine's physical memory, in (0, 1].
+    /// A share of the memory of the GPU that computes, or else of the machine's, in (0, 1].
     case memoryShare(Double)
 
     /// The limit in bytes on this machine.
-    var byteCount: Int {
+    func byteCount(on device: Device) -> Int {
         switch self {
-        case .bytes(let count): count
-        case .memoryShare(let share): Int(Double(ProcessInfo.processInfo.physicalMemory) * share)
+        case .bytes(let count): return count
+        case .memoryShare(let share):
+            let memory = device.memoryBytes ?? Int(ProcessInfo.processInfo.physicalMemory)
+            return Int(Double(memory) * share)
         }
     }
 }
@@ -65,6 +67,11 @@ package struct EngineSettings: Sendable, Equatable {
                     + "to int8 or int4, and these are "
                     + "\(weights.quantization?.rawValue ?? "not quantised").")
         }
+        guard activations == .float32 || model.device.isHost else {
+            throw RolloutError(
+                "The engine's activations are set to int8; products with those run on the CPU only, "
+                    + "and this model is on a GPU.")
+        }
         let length = maxModelLength ?? config.maxPositions
         guard length >= 2, length <= config.maxPositions else {
             throw RolloutError(
@@ -83,10 +90,11 @@ package struct EngineSettings: Sendable, Equatable {
     func blockLimit(for model: Decoder) throws(RolloutError) -> Int {
         let bytes = KVCache.bytesPerBlock(
             model.config, blockSize: blockSize, type: model.activationType)
-        let count = min(cacheLimit.byteCount / bytes, Int(Int32.max) / blockSize)
+        let limit = cacheLimit.byteCount(on: model.device)
+        let count = min(limit / bytes, Int(Int32.max) / blockSize)
         guard count >= 1 else {
             throw RolloutError(
-                "The KV cache may take \(cacheLimit.byteCount) bytes; one block of \(blockSize) "
+                "The KV cache may take \(limit) bytes; one block of \(blockSize) "
                     + "tokens takes \(bytes).")
         }
         return count

@@ -193,7 +193,7 @@ package final class RolloutEngine {
         if cache != nil {
             cache = nil
             // The next cache is of another size: the memory pool would keep the old one for nothing.
-            MemoryPool.shared.releaseUnused()
+            runner.decoder.device.releaseUnusedMemory()
         }
         if blocks > 0 {
             cache = KVCache(runner.decoder, blocks: blocks, blockSize: settings.blockSize)

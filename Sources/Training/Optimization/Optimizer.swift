@@ -19,7 +19,7 @@ package final class Optimizer {
         self.buffer = buffer
         self.settings = settings
         self.maximumNorm = maximumNorm
-        state = AdamWState(count: buffer.count)
+        state = AdamWState(count: buffer.count, on: buffer.values.device)
     }
 
     /// Updates the parameters by the gradients collected, and clears those.

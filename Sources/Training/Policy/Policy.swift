@@ -31,7 +31,7 @@ package struct Policy {
     /// The whole of `base`: trains an f32 copy of every weight.
     package static func full(base: Decoder) -> Policy {
         let names = DecoderWeights.names(base.config)
-        let parameters = ParameterBuffer(names)
+        let parameters = ParameterBuffer(names, on: base.device)
         var byName: [String: Tensor] = [:]
         for (index, name) in names.enumerated() {
             byName[name.name] = parameters.parameter(index)

@@ -169,7 +169,7 @@ extension Decoder {
     fileprivate func trainableCriticCopy() -> (Decoder, ValueHead, ParameterBuffer) {
         let body = config.body
         let heads = ValueHead.names(config)
-        let parameters = ParameterBuffer(DecoderWeights.names(body) + heads)
+        let parameters = ParameterBuffer(DecoderWeights.names(body) + heads, on: device)
         var place = 0
         let copy = DecoderWeights(body) { _, _ in
             defer { place += 1 }
