@@ -1,3 +1,4 @@
+import EmulatedGPU
 import Models
 import OracleFixtures
 import Tensors
@@ -106,6 +107,20 @@ struct DeviceModelTests {
             #expect(
                 largestDifference(found.logProbabilities, expected.logProbabilities) <= 1e-4)
             #expect(relativeDistance(moved.gradients(), host.gradients()) <= 1e-4)
+        }
+    }
+
+    @Test("is sent what it reads of a plan once, not once a layer or a pass")
+    func uploads() throws {
+        try withEmulatedDevice { gpu, device in
+            let model = try DeviceModel("qwen3-tiny", on: device, as: .bfloat16)
+            let input = DeviceModel.input
+            let first = model.decoder.hidden(input, adapter: model.adapter, Tape()).toArray()
+            gpu.resetCounts()
+            let second = model.decoder.hidden(input, adapter: model.adapter, Tape()).toArray()
+            #expect(gpu.uploadedByteCount == 0)
+            #expect(gpu.downloadedByteCount == 2 * second.count)
+            #expect(first == second)
         }
     }
 
