@@ -155,6 +155,13 @@ package final class CUDADevice: @unchecked Sendable {
             sharedMemoryBytes: try attribute(CD_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN))
     }
 
+    /// What kernels are compiled for, as in "sm_90a".
+    package var architecture: String { kernels.architecture }
+    /// NVRTC's version, as in "13.0".
+    package var compilerVersion: String { kernels.compiler.version }
+    /// cuBLASLt's version, as in "13.0.2".
+    package var productsVersion: String { products.version }
+
     /// Waits until the device has done all that it was given.
     package func synchronize() { orEnd { () throws(CUDAError) in try trySynchronize() } }
 

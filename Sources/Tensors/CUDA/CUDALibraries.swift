@@ -22,13 +22,17 @@ package struct CUDALibraries: @unchecked Sendable {
         case missing(String)
     }
 
+    /// What came of the search for all.
+    package struct Search: Sendable {
+        /// The tables, where all three were found.
+        package let libraries: CUDALibraries?
+        package let findings: [CUDALibrary: Finding]
+        /// The newest version of CUDA that the driver serves: 1000 * major + 10 * minor.
+        package let driverVersion: Int?
+    }
+
     /// Loads what there is of the three.
-    ///
-    /// - Returns: the tables where all were found; what came of the search for each; the version
-    ///   of CUDA that the driver serves (1000 * major + 10 * minor).
-    package static func search(_ search: CUDALibrarySearch)
-        -> (libraries: CUDALibraries?, findings: [CUDALibrary: Finding], driverVersion: Int?)
-    {
+    package static func search(_ search: CUDALibrarySearch) -> Search {
         let (driver, driverFinding) = unsafe load(
             search.candidates(.driver), as: cd_cuda.self, .driver, cd_open_cuda)
         var version: Int32 = 0
@@ -50,7 +54,9 @@ package struct CUDALibraries: @unchecked Sendable {
         let findings: [CUDALibrary: Finding] = [
             .driver: driverFinding, .compiler: compilerFinding, .products: productsFinding,
         ]
-        return (libraries, findings, version > 0 ? Int(version) : nil)
+        return Search(
+            libraries: libraries, findings: findings,
+            driverVersion: version > 0 ? Int(version) : nil)
     }
 
     private typealias Open<Table> = (
@@ -76,7 +82,9 @@ package struct CUDALibraries: @unchecked Sendable {
             }
         }
         guard isOpen else {
-            return (nil, .missing("\(library.description) was not found: \(report)."))
+            return (
+                nil, .missing("\(library.description) was not found: \(report).\(library.hint)")
+            )
         }
         return unsafe (table.pointee, .found(report))
     }
@@ -90,6 +98,20 @@ extension CUDALibrary: CustomStringConvertible {
         case .compiler: "libnvrtc"
         case .products: "libcublasLt"
         }
+    }
+
+    /// What a user can do where the library is missing.
+    fileprivate var hint: String {
+        switch self {
+        case .driver: ""
+        case .compiler: " \(Self.hint(wheel: "nvidia-cuda-nvrtc"))"
+        case .products: " \(Self.hint(wheel: "nvidia-cublas"))"
+        }
+    }
+
+    private static func hint(wheel: String) -> String {
+        "It is in the CUDA toolkit and in the Python wheel \(wheel); "
+            + "\(CUDALibrarySearch.variable) may name its folder."
     }
 }
 

@@ -6,13 +6,13 @@ internal import Formats
 /// options, the compiler's version. It is put in its place whole; after the code comes its checksum,
 /// and a file that does not fit it is made anew. Where the folder cannot be written, kernels are
 /// compiled at each start.
-struct KernelCache: Sendable {
+package struct KernelCache: Sendable {
     /// Nil where nothing is kept.
     let folder: String?
 
     /// The folder of the environment's user: `$XDG_CACHE_HOME/lorikeet/kernels` or
     /// `~/.cache/lorikeet/kernels`.
-    static func standardFolder(environment: [String: String]) -> String? {
+    package static func standardFolder(environment: [String: String]) -> String? {
         userCacheFolder(environment: environment).map { "\($0)/kernels" }
     }
 

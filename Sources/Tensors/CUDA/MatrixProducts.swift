@@ -55,6 +55,12 @@ final class MatrixProducts: @unchecked Sendable {
         workspace = try pool.tryAllocate(byteCount: Self.workspaceBytes, for: .workspace)
     }
 
+    /// cuBLASLt's version, as in "13.0.2".
+    var version: String {
+        let version = functions.cublasLtGetVersion()
+        return "\(version / 10000).\(version / 100 % 100).\(version % 100)"
+    }
+
     /// `d = scale * op(a) op(b) + addend * d (+ bias)`; the context is entered.
     func multiply(
         _ kind: Kind, a: UInt64, b: UInt64, d: UInt64, bias: UInt64?, scale: Float, addend: Float

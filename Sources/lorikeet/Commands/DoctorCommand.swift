@@ -49,7 +49,7 @@ struct DoctorCommand: ParsableCommand {
         }
         let cube = Processor.measuredLinear(rows: 1024, shape: [1024, 1024], type: .float32)
         line("1024 cubed in f32", "\(giga(cube)) GFLOP/s, all threads")
-        line("GPU", "not used by this build")
+        describeGPU()
     }
 
     private func describe(_ directory: String) throws {
@@ -81,13 +81,13 @@ struct DoctorCommand: ParsableCommand {
         line("chat template", tokenizer.chatTemplate == nil ? "none" : "yes")
     }
 
-    private func line(_ name: String, _ value: String) {
+    func line(_ name: String, _ value: String) {
         print(name.padding(toLength: 20, withPad: " ", startingAt: 0) + value)
     }
 
-    private func giga(_ value: Double) -> String { (value / 1e9).formatted(digits: 1) }
+    func giga(_ value: Double) -> String { (value / 1e9).formatted(digits: 1) }
 
-    private func gibibytes(_ bytes: Int) -> String {
+    func gibibytes(_ bytes: Int) -> String {
         "\((Double(bytes) / Double(1 << 30)).formatted(digits: 2)) GiB"
     }
 }
