@@ -2,6 +2,7 @@
 // row of the table's gradient and adds up, in the order of t, what the places that chose it give;
 // no two blocks write the same element.
 #include "prelude.cuh"
+#include "quantized_layout.cuh"
 
 // MARK: Forward
 
@@ -37,39 +38,24 @@ FORWARD(f32_f32, float, float)
 FORWARD(bf16_f32, bf16, float)
 FORWARD(bf16_bf16, bf16, bf16)
 
-// MARK: Of a quantised table (the layout: include/weight.h)
-
-enum { GROUP = 64, PANEL = 8 };
-enum kind { INT8, INT4, NF4 };
-
-// 32767 times QLoRA's levels (arXiv 2305.14314, appendix E), rounded.
-__device__ __constant__ short nf4_levels[16] = {-32767, -22812, -17205, -12940, -9320, -6054,
-                                                -2983,  0,      2608,   5273,   8064,  11072,
-                                                14441,  18435,  23689,  32767};
-
-template <int KIND> __device__ __forceinline__ int level(u32 word, int j) {
-    if (KIND == INT8) return (i8)(word >> (8 * j));
-    int code = (int)(word >> (4 * j) & 15);
-    return KIND == INT4 ? code - 8 : nf4_levels[code];
-}
+// MARK: Of a quantised table
 
 // A thread takes a word: 4 or 8 depths of the row.
 template <int KIND, typename Y>
 __device__ __forceinline__ void embedding_forward_quantised(long D, const int *tokens,
                                                             const u32 *words, const float *scales,
                                                             Y *y) {
-    constexpr int DEPTH = KIND == INT8 ? 4 : 8;
-    long token = tokens[blockIdx.x], groups = (D + GROUP - 1) / GROUP;
-    words += token / PANEL * (groups * GROUP / DEPTH * PANEL) + token % PANEL;
-    scales += token / PANEL * (groups * PANEL) + token % PANEL;
+    constexpr int DEPTH = word_depth<KIND>::value;
+    long token = tokens[blockIdx.x];
+    words += token / PANEL * panel_words<KIND>(D) + token % PANEL;
+    scales += token / PANEL * panel_scales(D) + token % PANEL;
     y += (long)blockIdx.x * D;
     for (long d = threadIdx.x * DEPTH; d < D; d += blockDim.x * DEPTH) {
         u32 word = words[d / DEPTH * PANEL];
         float scale = scales[d / GROUP * PANEL];
 #pragma unroll
         for (int j = 0; j < DEPTH; j++) {
-            // Adding 0 makes every zero +0, as on the CPU.
-            if (d + j < D) y[d + j] = from_float<Y>((float)level<KIND>(word, j) * scale + 0.0f);
+            if (d + j < D) y[d + j] = from_float<Y>(dequantized(level<KIND>(word, j), scale));
         }
     }
 }
@@ -95,6 +81,7 @@ __device__ __forceinline__ void add_places(long D, long begin, long end, const i
                                            const X *dy, Y *dtable) {
     for (long d = threadIdx.x * N; d < D; d += blockDim.x * N) {
         float sum[N] = {}, values[N];
+#pragma unroll 4
         for (long i = begin; i < end; i++) {
             load(dy + (long)places[i] * D + d, values);
 #pragma unroll
