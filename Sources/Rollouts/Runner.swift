@@ -90,16 +90,15 @@ struct Runner {
 
     /// Takes the stop ids out of the distribution of responses that must go on.
     private func forbidStops(_ logits_NV: Tensor, _ requests: [ActiveRequest]) {
-        let V = logits_NV.columns
+        var places: [(row: Int, token: Int32)] = []
         for (row, active) in requests.enumerated() {
             let sampling = active.request.sampling
             guard sampling.forbidsStop(afterTokens: active.responseCount) else { continue }
-            logits_NV.rows(row..<row + 1).withMutableFloats { logits in
-                for stop in sampling.stopIDs where stop >= 0 && stop < V {
-                    logits[Int(stop)] = -.infinity
-                }
+            for stop in sampling.stopIDs where stop >= 0 && stop < logits_NV.columns {
+                places.append((row, stop))
             }
         }
+        forbid(places, in: logits_NV)
     }
 }
 

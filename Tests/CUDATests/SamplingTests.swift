@@ -59,6 +59,22 @@ struct SamplingTests {
         }
     }
 
+    @Test("never chooses what was forbidden")
+    func forbidden() throws {
+        try withEmulatedDevice { device in
+            let numbers: [Float] = [5, 4, 3, 9, 1, 9, 2, 3]
+            for device in [Device.cpu, device] {
+                let logits = Tensor(numbers, shape: [2, 4], on: device)
+                forbid([], in: logits)
+                forbid([(0, 3), (1, 1), (0, 0), (1, 3)], in: logits)
+                let expected: [Float] = [
+                    -.infinity, 4, 3, -.infinity, 1, -.infinity, 2, -.infinity,
+                ]
+                #expect(logits.toArray() == expected)
+            }
+        }
+    }
+
     @Test("tells a row without a distribution", arguments: [Float.nan, .infinity, -.infinity])
     func noDistribution(bad: Float) throws {
         try withEmulatedDevice { device in

@@ -42,6 +42,26 @@ package func sample(
     return (tokens, logProbabilities)
 }
 
+/// Takes tokens out of rows' distributions: their logits become -infinity.
+///
+/// - Parameters:
+///   - places: rows and the ids of tokens, each within `logits`.
+///   - logits: `[S, V]`, f32, is written.
+package func forbid(_ places: [(row: Int, token: Int32)], in logits: Tensor) {
+    guard !places.isEmpty else { return }
+    let V = logits.columns
+    switch logits.device {
+    case .cpu:
+        logits.withMutableFloats { logits in
+            for (row, token) in places { logits[row * V + Int(token)] = -.infinity }
+        }
+    case .cuda(let cuda):
+        cuda.forbid(
+            TokenIndices(places.map(\.token)),
+            inRows: TokenIndices(places.map { Int32($0.row) }), of: logits)
+    }
+}
+
 extension CUDADevice {
     /// The same on the device: the settings go up in one piece, and tokens and log-probabilities
     /// come down in one.
