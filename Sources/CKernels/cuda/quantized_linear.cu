@@ -2,15 +2,23 @@
 #include "prelude.cuh"
 #include "quantized_layout.cuh"
 
+// Depth `j` of a word; `levels` are NF4's.
+template <int KIND>
+__device__ __forceinline__ float element(u32 word, int j, float scale, const float *levels) {
+    if (KIND == NF4) return fmaf(levels[word >> (4 * j) & 15], scale, 0.0f);
+    return dequantized(level<KIND>(word, j), scale);
+}
+
 // The elements of one word, at y[0 ..< count].
 template <int KIND, int N, typename Y>
-__device__ __forceinline__ void put_word(u32 word, float scale, long count, Y *y) {
+__device__ __forceinline__ void put_word(u32 word, float scale, long count, const float *levels,
+                                         Y *y) {
     constexpr int DEPTH = word_depth<KIND>::value;
 #pragma unroll
     for (int j = 0; j < DEPTH; j += N) {
         float values[N];
 #pragma unroll
-        for (int i = 0; i < N; i++) values[i] = dequantized(level<KIND>(word, j + i), scale);
+        for (int i = 0; i < N; i++) values[i] = element<KIND>(word, j + i, scale, levels);
         if (j < count) store(y + j, values);
     }
 }
@@ -22,6 +30,12 @@ __device__ __forceinline__ void dequantize(long rows, long K, long first, const 
                                            const float *scales, Y *y) {
     constexpr int DEPTH = word_depth<KIND>::value, MOST = 16 / sizeof(Y);
     constexpr int N = DEPTH < MOST ? DEPTH : MOST;
+    // Constant memory serves one place at a time: lanes that look up different ones wait in turns.
+    __shared__ float levels[16];
+    if (KIND == NF4) {
+        if (threadIdx.x < 16) levels[threadIdx.x] = nf4_levels[threadIdx.x];
+        __syncthreads();
+    }
     long panel = first / PANEL + blockIdx.x, count = panel_words<KIND>(K);
     bool packs = K % DEPTH == 0 && takes_packs<N>(y);
     words += panel * count;
@@ -33,9 +47,9 @@ __device__ __forceinline__ void dequantize(long rows, long K, long first, const 
         float scale = scales[k / GROUP * PANEL + i % PANEL];
         Y *target = y + row * K + k;
         if (packs) {
-            put_word<KIND, N>(words[i], scale, DEPTH, target);
+            put_word<KIND, N>(words[i], scale, DEPTH, levels, target);
         } else {
-            put_word<KIND, 1>(words[i], scale, K - k, target);
+            put_word<KIND, 1>(words[i], scale, K - k, levels, target);
         }
     }
 }
