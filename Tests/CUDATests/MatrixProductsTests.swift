@@ -1,4 +1,6 @@
+import CDrivers
 import EmulatedGPU
+import Synchronization
 import Testing
 
 @testable import Tensors
@@ -39,7 +41,7 @@ struct MatrixProductsTests {
         let gpu = EmulatedGPU()
         let device = try gpu.open()
         let (x, y, d) = (device.upload(a), device.upload(b), device.upload(expected(transposed)))
-        try device.products.multiply(
+        _ = try device.products.multiply(
             Self.kind(transposed), a: x, b: y, d: d, bias: nil, scale: 1, addend: 0)
         #expect(device.floats(d, count: Self.M * Self.N) == expected(transposed))
         #expect(gpu.wrong == "")
@@ -54,7 +56,7 @@ struct MatrixProductsTests {
         let d = device.upload(before)
         let kind = Self.kind((false, true), hasBias: true)
         for _ in 0..<2 {
-            try device.products.multiply(
+            _ = try device.products.multiply(
                 kind, a: x, b: y, d: d, bias: z, scale: 0.5, addend: 1)
         }
         let product = expected((false, true))
@@ -71,11 +73,49 @@ struct MatrixProductsTests {
         let (x, y, d) = (device.upload(a), device.upload(b), device.upload(a + a))
         gpu.failProduct(1, status: 15)
         #expect {
-            try device.products.multiply(
+            _ = try device.products.multiply(
                 Self.kind((false, true)), a: x, b: y, d: d, bias: nil, scale: 1, addend: 0)
         } throws: {
             "\($0)".hasPrefix(
                 "cublasLtMatmul for [3, 5] = [3, 4] [5, 4]ᵀ (float32 to float32) failed: ")
         }
+    }
+
+    /// The emulated choice, and how often it was asked for.
+    private struct Heuristic: @unchecked Sendable {
+        var count = 0
+        var functions: cd_cublaslt?
+    }
+    private static let heuristic = Mutex(Heuristic())
+
+    @Test("a bias that cuBLASLt has no algorithm for is added by a kernel")
+    func biasByKernel() throws {
+        let gpu = EmulatedGPU()
+        var products = gpu.products
+        Self.heuristic.withLock { $0 = Heuristic(functions: gpu.products) }
+        unsafe products.cublasLtMatmulAlgoGetHeuristic = {
+            let asked = Self.heuristic.withLock { heuristic in
+                heuristic.count += 1
+                return heuristic
+            }
+            guard asked.count > 1, let functions = asked.functions else {
+                return Int32(CD_PRODUCTS_NOT_SUPPORTED)
+            }
+            return unsafe functions.cublasLtMatmulAlgoGetHeuristic(
+                $0, $1, $2, $3, $4, $5, $6, $7, $8, $9)
+        }
+        let device = Device.cuda(
+            try CUDADevice(
+                CUDALibraries(driver: gpu.driver, compiler: gpu.compiler, products: products),
+                cacheFolder: nil))
+        guard case .cuda(let cuda) = device else { return }
+        let (M, N, K) = (Self.M, Self.N, Self.K)
+        let d = Tensor(zeros: [M, N], on: device)
+        cuda.matrixProduct(
+            Tensor(a, shape: [M, K], on: device), Tensor(b, shape: [N, K], on: device),
+            isBTransposed: true, into: d, bias: Tensor(bias, shape: [N], on: device))
+        let product = expected((false, true))
+        #expect(d.toArray() == product.indices.map { product[$0] + bias[$0 % N] })
+        #expect(gpu.wrong == "")
     }
 }

@@ -15,6 +15,8 @@ typedef struct cd_layout_object *cd_layout;
 typedef struct cd_preference_object *cd_preference;
 
 enum {
+    /// cublasStatus_t: there is no algorithm for such a product.
+    CD_PRODUCTS_NOT_SUPPORTED = 15,
     /// cudaDataType
     CD_TYPE_F32 = 0,
     CD_TYPE_BF16 = 14,

@@ -85,7 +85,7 @@ package final class CUDADevice: @unchecked Sendable {
         let compiler = KernelCompiler(libraries, sources: sources)
         self.driver = driver
         unsafe self.stream = stream
-        pool = CUDAMemoryPool(driver)
+        pool = unsafe CUDAMemoryPool(driver, stream)
         unsafe staging = PinnedStaging(driver, stream, pieceBytes: stagingBytes)
         kernels = KernelLibrary(
             driver, compiler,

@@ -40,7 +40,7 @@ extension CUDADevice {
             * best {
                 orEnd { () throws(CUDAError) in
                     try driver.enter()
-                    try products.multiply(
+                    _ = try products.multiply(
                         kind, a: values, b: values, d: product, bias: nil, scale: 1, addend: 0)
                 }
             }

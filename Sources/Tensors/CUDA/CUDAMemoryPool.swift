@@ -47,9 +47,13 @@ package final class CUDAMemoryPool: @unchecked Sendable {
     }
 
     private let driver: CUDADriver
+    private let stream: cd_stream
     private let state = Mutex(State())
 
-    init(_ driver: CUDADriver) { self.driver = driver }
+    init(_ driver: CUDADriver, _ stream: cd_stream) {
+        self.driver = driver
+        unsafe self.stream = stream
+    }
 
     /// What the pool holds now and held at most.
     package var ledger: CUDAMemoryLedger { state.withLock { $0.ledger } }
@@ -136,7 +140,10 @@ package final class CUDAMemoryPool: @unchecked Sendable {
     }
 
     private func releaseUnused(_ state: inout State, of owner: ObjectIdentifier?) {
+        guard state.free[owner] != nil else { return }
+        // What was launched may still use them; an error of it is told by the next call that waits.
         try? driver.enter()
+        _ = unsafe driver.functions.cuStreamSynchronize(stream)
         for (size, addresses) in state.free[owner] ?? [:] {
             for address in addresses { _ = driver.functions.cuMemFree(address) }
             state.ledger.bytesKept -= size * addresses.count

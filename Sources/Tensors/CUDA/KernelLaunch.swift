@@ -23,6 +23,14 @@ extension CUDADevice {
         }
     }
 
+    /// Compiles all kernel files that the disk does not have, several at a time, so that no later
+    /// launch waits for the compiler.
+    ///
+    /// - Throws: `CUDAError` with the compiler's words.
+    package func prepareKernels() throws(CUDAError) {
+        try kernels.prepare(KernelFile.allCases.map(\.name))
+    }
+
     func tryLaunch(
         _ kernel: String, of file: String, grid: Grid, block: Int, sharedBytes: Int,
         _ arguments: [KernelArgument]

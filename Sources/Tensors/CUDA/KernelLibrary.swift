@@ -14,8 +14,9 @@ final class KernelLibrary: @unchecked Sendable {
     @safe
     private struct Function: @unchecked Sendable {
         let handle: cd_function
-        /// The dynamic shared memory that a launch may ask for without another word.
-        var sharedBytes = KernelLibrary.sharedBytesWithoutAsking
+        /// The dynamic shared memory that a launch may ask for without another word: more than
+        /// 48 KiB together with what the kernel has itself, which is not known here, must be allowed.
+        var sharedBytes = 0
     }
 
     @safe
@@ -24,9 +25,6 @@ final class KernelLibrary: @unchecked Sendable {
         /// By file and name.
         var functions: [String: [String: Function]] = [:]
     }
-
-    /// More than so much shared memory has to be allowed to each function.
-    private static let sharedBytesWithoutAsking = 48 << 10
 
     /// What is compiled for, as in "sm_90a".
     let architecture: String

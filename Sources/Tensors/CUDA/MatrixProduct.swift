@@ -38,11 +38,12 @@ extension CUDADevice {
             M: M, N: N, K: K, isATransposed: isATransposed, isBTransposed: isBTransposed,
             inputType: a.dataType, outputType: d.dataType, hasBias: bias != nil,
             alignments: addresses.map { UInt32(1) << min(8, $0.trailingZeroBitCount) })
-        orEnd { () throws(CUDAError) in
+        let hasBias = orEnd { () throws(CUDAError) in
             try driver.enter()
-            try products.multiply(
+            return try products.multiply(
                 kind, a: addresses[0], b: addresses[1], d: addresses[2],
                 bias: bias?.deviceAddress, scale: scale, addend: accumulates ? 1 : 0)
         }
+        if let bias, !hasBias { linearAddBias(bias, to: d) }
     }
 }

@@ -16,7 +16,7 @@ final class MatrixProducts: @unchecked Sendable {
         let isBTransposed: Bool
         let inputType: DataType
         let outputType: DataType
-        let hasBias: Bool
+        var hasBias: Bool
         /// Bytes that the addresses of a, b and d are multiples of.
         let alignments: [UInt32]
     }
@@ -27,6 +27,8 @@ final class MatrixProducts: @unchecked Sendable {
         /// Of the first and the second operand and the result, as cuBLASLt has them.
         let layouts: [cd_layout]
         let algorithm: cd_algorithm
+        /// Whether the product adds the bias.
+        let addsBias: Bool
     }
 
     /// Device memory that algorithms may use.
@@ -62,18 +64,21 @@ final class MatrixProducts: @unchecked Sendable {
     }
 
     /// `d = scale * op(a) op(b) + addend * d (+ bias)`; the context is entered.
+    ///
+    /// - Returns: whether the bias is in it; it is not where cuBLASLt has no algorithm that adds
+    ///   one, as may be for odd sizes.
     func multiply(
         _ kind: Kind, a: UInt64, b: UInt64, d: UInt64, bias: UInt64?, scale: Float, addend: Float
-    ) throws(CUDAError) {
+    ) throws(CUDAError) -> Bool {
         try plans.withLock { (plans) throws(CUDAError) in
             let plan =
-                if let known = plans[kind] { known } else { try plan(kind) }
+                if let known = plans[kind] { known } else { try newPlan(kind) }
             if plans.count >= Self.mostPlans {
                 for old in plans.values { destroy(old) }
                 plans.removeAll()
             }
             plans[kind] = plan
-            if let bias {
+            if let bias, plan.addsBias {
                 unsafe try set(plan.matmul, CD_MATMUL_BIAS_POINTER, bias, kind)
             }
             // Row-major d = a b is column-major d' = b' a', and a matrix that is row-major here is
@@ -85,6 +90,7 @@ final class MatrixProducts: @unchecked Sendable {
                 plan.layouts[2], d, plan.layouts[2], &algorithm, workspace,
                 Self.workspaceBytes, stream)
             try check(result, "cublasLtMatmul", kind)
+            return plan.addsBias
         }
     }
 
@@ -98,7 +104,18 @@ final class MatrixProducts: @unchecked Sendable {
         pool.release(workspace)
     }
 
-    private func plan(_ kind: Kind) throws(CUDAError) -> Plan {
+    private func newPlan(_ kind: Kind) throws(CUDAError) -> Plan {
+        if let plan = try plan(kind) { return plan }
+        var plain = kind
+        plain.hasBias = false
+        guard kind.hasBias, let plan = try plan(plain) else {
+            throw failure("no algorithm", kind)
+        }
+        return plan
+    }
+
+    /// Nil where cuBLASLt has no algorithm.
+    private func plan(_ kind: Kind) throws(CUDAError) -> Plan? {
         var matmul: cd_matmul?
         try check(
             unsafe functions.cublasLtMatmulDescCreate(
@@ -124,13 +141,20 @@ final class MatrixProducts: @unchecked Sendable {
             try layout(kind.outputType, N, M, kind),
         ]
         let algorithm = unsafe try algorithm(matmul, layouts, kind)
-        return unsafe Plan(matmul: matmul, layouts: layouts, algorithm: algorithm)
+        let plan = unsafe Plan(
+            matmul: matmul, layouts: layouts, algorithm: algorithm ?? cd_algorithm(),
+            addsBias: kind.hasBias)
+        guard algorithm != nil else {
+            destroy(plan)
+            return nil
+        }
+        return plan
     }
 
     /// What cuBLASLt's heuristic puts first.
     private func algorithm(
         _ matmul: cd_matmul, _ layouts: [cd_layout], _ kind: Kind
-    ) throws(CUDAError) -> cd_algorithm {
+    ) throws(CUDAError) -> cd_algorithm? {
         var preference: cd_preference?
         try check(
             unsafe functions.cublasLtMatmulPreferenceCreate(&preference),
@@ -153,13 +177,12 @@ final class MatrixProducts: @unchecked Sendable {
         }
         var best = cd_heuristic()
         var found: Int32 = 0
-        try check(
-            unsafe functions.cublasLtMatmulAlgoGetHeuristic(
-                handle, matmul, layouts[0], layouts[1], layouts[2], layouts[2], preference, 1,
-                &best, &found),
-            "cublasLtMatmulAlgoGetHeuristic", kind)
-        guard found > 0, best.state == 0 else { throw failure("no algorithm", kind) }
-        return best.algorithm
+        let result = unsafe functions.cublasLtMatmulAlgoGetHeuristic(
+            handle, matmul, layouts[0], layouts[1], layouts[2], layouts[2], preference, 1, &best,
+            &found)
+        if result == CD_PRODUCTS_NOT_SUPPORTED { return nil }
+        try check(result, "cublasLtMatmulAlgoGetHeuristic", kind)
+        return found > 0 && best.state == 0 ? best.algorithm : nil
     }
 
     private func layout(

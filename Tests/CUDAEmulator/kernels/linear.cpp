@@ -5,5 +5,7 @@ namespace {
 
 EMULATED_KERNELS(
     linear_backward_bias_f32,
-    linear_backward_bias_bf16)
+    linear_backward_bias_bf16,
+    linear_add_bias_f32,
+    linear_add_bias_bf16)
 }  // namespace

@@ -13,4 +13,16 @@ extension CUDADevice {
             grid: ((N + 31) / 32, 1, 1), block: 256,
             .long(T), .long(N), .tensor(dy), .tensor(dbias))
     }
+
+    /// `y += bias` in each row.
+    ///
+    /// - Parameters:
+    ///   - bias: `[N]`, of the type of `y`.
+    ///   - y: `[T, N]`.
+    func linearAddBias(_ bias: Tensor, to y: Tensor) {
+        launch(
+            "linear_add_bias_\(y.dataType.kernelSuffix)", of: .linear,
+            grid: ((y.count + 255) / 256, 1, 1), block: 256,
+            .long(y.rows), .long(y.columns), .tensor(bias), .tensor(y))
+    }
 }
