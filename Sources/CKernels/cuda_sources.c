@@ -32,6 +32,9 @@ static const ck_cuda_source sources[] = {
     {"embedding.cu", TEXT{
 #embed "cuda/embedding.cu"
     , 0}},
+    {"grouped_linear.cu", TEXT{
+#embed "cuda/grouped_linear.cu"
+    , 0}},
     {"linear.cu", TEXT{
 #embed "cuda/linear.cu"
     , 0}},

@@ -7,6 +7,7 @@ package enum KernelFile: String, CaseIterable, Sendable {
     case attentionBackward = "attention_backward"
     case elementwise
     case embedding
+    case groupedLinear = "grouped_linear"
     case linear
     case pagedAttention = "paged_attention"
     case pagedDecode = "paged_decode"

@@ -16,6 +16,15 @@ extension CUDADevice {
         _ kernel: String, of file: KernelFile, grid: Grid, block: Int, sharedBytes: Int = 0,
         _ arguments: KernelArgument...
     ) {
+        launch(
+            kernel, of: file, grid: grid, block: block, sharedBytes: sharedBytes, arguments)
+    }
+
+    /// The same with the arguments as a list.
+    func launch(
+        _ kernel: String, of file: KernelFile, grid: Grid, block: Int, sharedBytes: Int = 0,
+        _ arguments: [KernelArgument]
+    ) {
         orEnd { () throws(CUDAError) in
             try tryLaunch(
                 kernel, of: file.name, grid: grid, block: block, sharedBytes: sharedBytes,

@@ -76,8 +76,9 @@ func addProduct(_ x: Tensor, _ weight: Tensor, scale: Float, to y: Tensor) {
 
 /// Adds their low-rank parts to the rows of `y`.
 func addGroupedProducts(_ x: Tensor, _ lowRanks: [LowRankRows], to y: Tensor) {
-    guard x.device.isHost else {
-        for part in lowRanks {
+    if case .cuda(let cuda) = x.device {
+        cuda.addLowRanks(x, lowRanks.filter { cuda.takesInGroup($0, x, y) }, to: y)
+        for part in lowRanks where !cuda.takesInGroup(part, x, y) {
             addProduct(
                 product(x.rows(part.rows), part.lowRank.A), part.lowRank.B,
                 scale: part.lowRank.scale, to: y.rows(part.rows))
