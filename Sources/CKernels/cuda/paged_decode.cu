@@ -97,11 +97,6 @@ __device__ __forceinline__ void decode(const Decode &work, const PagedKeys &sour
 
     copy_tile<D, HEADS, TILE_THREADS>(queries, q, work.range.rows, work.range.row, work.range.end);
     copy_async_commit();
-    copy_async_wait<0>();
-    __syncthreads();
-    u32 lefts[D / 16][4];
-#pragma unroll
-    for (int c = 0; c < D / 16; c++) load_left<D>(lefts[c], queries, 0, 16 * c);
 
     // A stage: keys, then values, of each warp its own 16 of them together.
     auto load = [&](int key, int stage) {
@@ -114,6 +109,13 @@ __device__ __forceinline__ void decode(const Decode &work, const PagedKeys &sour
     };
 #pragma unroll
     for (int i = 0; i < STAGES; i++) load(work.begin + i * TILE_KEYS, i);
+
+    // The queries came first; the stages are still on their way.
+    copy_async_wait<STAGES>();
+    __syncthreads();
+    u32 lefts[D / 16][4];
+#pragma unroll
+    for (int c = 0; c < D / 16; c++) load_left<D>(lefts[c], queries, 0, 16 * c);
 
     SoftmaxRows<D> state;
     state.clear();
