@@ -18,7 +18,7 @@ struct MatrixProductsTests {
         MatrixProducts.Kind(
             M: M, N: N, K: K, isATransposed: transposed.0, isBTransposed: transposed.1,
             inputType: .float32, outputType: .float32, hasBias: hasBias,
-            alignments: [256, 256, 256])
+            alignments: [256, 256, 256] + (hasBias ? [256] : []))
     }
 
     /// The product by the definition, in row-major order.

@@ -33,7 +33,7 @@ extension CUDADevice {
             precondition(d.count == 0 || accumulates, "A product of no depth.")
             return
         }
-        let addresses = [a.deviceAddress, b.deviceAddress, d.deviceAddress]
+        let addresses = [a, b, d].map(\.deviceAddress) + (bias.map { [$0.deviceAddress] } ?? [])
         let kind = MatrixProducts.Kind(
             M: M, N: N, K: K, isATransposed: isATransposed, isBTransposed: isBTransposed,
             inputType: a.dataType, outputType: d.dataType, hasBias: bias != nil,

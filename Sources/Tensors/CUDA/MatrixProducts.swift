@@ -17,7 +17,7 @@ final class MatrixProducts: @unchecked Sendable {
         let inputType: DataType
         let outputType: DataType
         var hasBias: Bool
-        /// Bytes that the addresses of a, b and d are multiples of.
+        /// Bytes that the addresses of a, b and d are multiples of, and that of the bias, if any.
         let alignments: [UInt32]
     }
 
@@ -131,6 +131,9 @@ final class MatrixProducts: @unchecked Sendable {
         if kind.hasBias {
             unsafe try set(matmul, CD_MATMUL_EPILOGUE, Int32(CD_EPILOGUE_BIAS), kind)
             unsafe try set(matmul, CD_MATMUL_BIAS_DATA_TYPE, kind.outputType.cudaType, kind)
+            // No address yet: its alignment is what the choice of an algorithm depends on.
+            unsafe try set(
+                matmul, CD_MATMUL_BIAS_POINTER, UInt64(kind.alignments.last ?? 1), kind)
         }
         let (M, N, K) = (kind.M, kind.N, kind.K)
         let layouts = unsafe [
