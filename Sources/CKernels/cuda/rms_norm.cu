@@ -129,7 +129,7 @@ __device__ __forceinline__ void rms_norm_weight_partials(long T, long D, long ru
     long begin = blockIdx.y * run, end = min(begin + run, T);
     if (d >= D) return;
     float sum = 0;
-#pragma unroll 4
+#pragma unroll 8
     for (long t = begin; t < end; t++) {
         sum += to_float(dy[t * D + d]) * (to_float(x[t * D + d]) * rstd[t]);
     }
@@ -142,7 +142,7 @@ rms_norm_weight_sum(long P, long D, const float *partials, float *dweight) {
     long d = (long)blockIdx.x * blockDim.x + threadIdx.x;
     if (d >= D) return;
     float sum = 0;
-#pragma unroll 4
+#pragma unroll 16
     for (long p = 0; p < P; p++) sum += partials[p * D + d];
     dweight[d] += sum;
 }

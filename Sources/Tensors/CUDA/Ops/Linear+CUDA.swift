@@ -10,7 +10,7 @@ extension CUDADevice {
         guard T > 0 else { return }
         launch(
             "linear_backward_bias_\(dy.dataType.kernelSuffix)", of: .linear,
-            grid: ((N + 31) / 32, 1, 1), block: 256,
+            grid: ((N + 31) / 32, 1, 1), block: 1024,
             .long(T), .long(N), .tensor(dy), .tensor(dbias))
     }
 

@@ -55,8 +55,9 @@ extension CUDADevice {
             .tensor(dx), .int(accumulate ? 1 : 0), .int(Int32(rows.rowThreads)))
         guard let dweight, T > 0 else { return }
         precondition(dweight.count == D && dweight.dataType == .float32)
-        // A run of rows that depends on T alone: so do the sums. The grid has 65,535 runs at most.
-        let run = max(32, (T + 65_534) / 65_535)
+        // A run of rows that depends on T alone: so do the sums. A thread sums a run, then one
+        // sums all runs of a column: there are 1024 at most, of which heads' norms have many.
+        let run = max(32, (T + 1023) / 1024)
         let runs = (T + run - 1) / run
         let partials = Tensor(uninitialized: [runs, D], on: .cuda(self))
         let columnThreads = 128
