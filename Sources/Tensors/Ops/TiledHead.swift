@@ -95,9 +95,11 @@ struct TiledHead {
         return (logits, matrix)
     }
 
-    /// The tiles of the vocabulary for some rows.
+    /// The tiles of the vocabulary for some rows. A row of a tile takes whole pieces of 128 bytes:
+    /// products whose rows are aligned worse fall back on algorithms that are far slower.
     private func columns(_ rows: Range<Int>) -> [Range<Int>] {
-        pieces(of: weight.shape[0], most: min(Self.mostColumns, Self.mostLogits / rows.count))
+        let most = Self.mostLogits / rows.count / 64 * 64
+        return pieces(of: weight.shape[0], most: min(Self.mostColumns, most))
     }
 
     /// `0..<count` cut into pieces of `most`, the last one shorter.
