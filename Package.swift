@@ -94,8 +94,8 @@ let package = Package(
         tests(
             "TrainingTests",
             [
-                "OracleFixtures", "Training", "Rollouts", "Adapters", "Models", "Tensors",
-                "Objectives", "Rewards", "Formats", "Settings",
+                "OracleFixtures", "EmulatedGPU", "Training", "Rollouts", "Adapters", "Models",
+                "Tensors", "Objectives", "Rewards", "Formats", "Settings",
             ]
         ),
         // A GPU that is none: what the kernels and their callers are tested on. Tests only.

@@ -10,16 +10,18 @@ package import Tensors
 /// How much memory the KV cache may take.
 package enum CacheLimit: Sendable, Equatable {
     case bytes(Int)
-    /// A share of the memory of the GPU that computes, or else of the machine's, in (0, 1].
+    /// A share of the machine's physical memory, in (0, 1]; on a GPU a share of its memory, of which
+    /// the cache has what weights and all else that is there leave.
     case memoryShare(Double)
 
-    /// The limit in bytes on this machine.
+    /// The limit in bytes for a model that computes on `device`.
     func byteCount(on device: Device) -> Int {
-        switch self {
-        case .bytes(let count): return count
-        case .memoryShare(let share):
-            let memory = device.memoryBytes ?? Int(ProcessInfo.processInfo.physicalMemory)
-            return Int(Double(memory) * share)
+        switch (self, device) {
+        case (.bytes(let count), _): count
+        case (.memoryShare(let share), .cpu):
+            Int(Double(ProcessInfo.processInfo.physicalMemory) * share)
+        case (.memoryShare(let share), .cuda(let cuda)):
+            max(0, cuda.unusedMemory - Int(Double(cuda.properties.memoryBytes) * (1 - share)))
         }
     }
 }
@@ -70,7 +72,8 @@ package struct EngineSettings: Sendable, Equatable {
         guard activations == .float32 || model.device.isHost else {
             throw RolloutError(
                 "The engine's activations are set to int8; products with those run on the CPU only, "
-                    + "and this model is on a GPU.")
+                    + "and this model is on a GPU: take float32, which reads quantised weights "
+                    + "there too, or compute on the CPU.")
         }
         let length = maxModelLength ?? config.maxPositions
         guard length >= 2, length <= config.maxPositions else {
@@ -93,6 +96,13 @@ package struct EngineSettings: Sendable, Equatable {
         let limit = cacheLimit.byteCount(on: model.device)
         let count = min(limit / bytes, Int(Int32.max) / blockSize)
         guard count >= 1 else {
+            if case (.memoryShare(let share), .cuda(let cuda)) = (cacheLimit, model.device) {
+                throw RolloutError(
+                    "The rollouts may take \(share) of the GPU's "
+                        + "\(cuda.properties.memoryBytes.asMemorySize) (gpu_memory_utilization), of "
+                        + "which \(cuda.pool.ledger.description) leave no room for keys and values; "
+                        + "raise the share, or take a smaller or a quantised model.")
+            }
             throw RolloutError(
                 "The KV cache may take \(limit) bytes; one block of \(blockSize) "
                     + "tokens takes \(bytes).")

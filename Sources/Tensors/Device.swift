@@ -14,11 +14,6 @@ package enum Device: Sendable {
         if case .cpu = self { true } else { false }
     }
 
-    /// Bytes of memory that a GPU has; `nil` of the host.
-    package var memoryBytes: Int? {
-        if case .cuda(let cuda) = self { cuda.properties.memoryBytes } else { nil }
-    }
-
     /// Gives back the freed memory that its pool keeps for later use.
     package func releaseUnusedMemory() {
         switch self {

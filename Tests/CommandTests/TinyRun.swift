@@ -22,7 +22,7 @@ struct TinyRun {
             "data.train_batch_size=2", "data.max_prompt_length=64", "data.max_response_length=4",
             "algorithm.adv_estimator=grpo", "actor_rollout_ref.rollout.n=2",
             "actor_rollout_ref.actor.entropy_coeff=0.01", "reward.function=exact_match",
-            "trainer.default_local_dir=\(folder)/run",
+            "trainer.default_local_dir=\(folder)/run", "trainer.device=cpu",
         ] + overrides
     }
 
@@ -32,6 +32,7 @@ struct TinyRun {
             "sft", "model.path=\(tinyModel())", "model.lora_rank=4",
             "data.train_files=\(folder)/sft.jsonl", "data.train_batch_size=3", "data.max_length=64",
             "trainer.total_training_steps=2", "trainer.default_local_dir=\(folder)/run",
+            "trainer.device=cpu",
         ] + overrides
     }
 

@@ -46,7 +46,7 @@ struct CriticSettingsTests {
         #expect(settings.loss.clipRange == 0.5)
         #expect(settings.optimizer.learningRate == 1e-5)
         #expect(settings.optimizer.gradientClip == 1)
-        #expect(settings.checkpoint.savesOptimizer && settings.keptActivations == .all)
+        #expect(settings.checkpoint.savesOptimizer && settings.activationMemory == .unlimited)
     }
 
     @Test("its own keys stand before the actor's")

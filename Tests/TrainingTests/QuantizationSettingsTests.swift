@@ -99,18 +99,21 @@ struct QuantizationSettingsTests {
                 arguments: Self.needed + ["\(model)=int8"] + arguments, environment: [:])
         }
         let plain = try weighting()
-        #expect(plain.algorithm.oldPolicy.correction.weighting == nil && plain.rolloutIsExact)
+        #expect(
+            plain.algorithm.oldPolicy.correction.weighting == nil && plain.rolloutIsExact(on: .cpu))
         let rounded = try weighting("\(activations)=int8")
         #expect(rounded.algorithm.oldPolicy.correction.weighting == .token)
         #expect(rounded.algorithm.oldPolicy.correction.weightThreshold == 2)
-        #expect(!rounded.rolloutIsExact && rounded.rollout.drawsFromWhole)
+        #expect(!rounded.rolloutIsExact(on: .cpu) && rounded.rollout.drawsFromWhole)
         let off = try weighting("\(activations)=int8", "\(correction).rollout_is=null")
-        #expect(off.algorithm.oldPolicy.correction.weighting == nil && !off.rolloutIsExact)
+        #expect(
+            off.algorithm.oldPolicy.correction.weighting == nil && !off.rolloutIsExact(on: .cpu))
         let sequence = try weighting("\(activations)=int8", "\(correction).rollout_is=sequence")
         #expect(sequence.algorithm.oldPolicy.correction.weighting == .sequence)
         // The ratio to a distribution that is cut would be the kept mass.
         let cut = try weighting("\(activations)=int8", "actor_rollout_ref.rollout.top_p=0.9")
-        #expect(cut.algorithm.oldPolicy.correction.weighting == nil && !cut.rolloutIsExact)
+        #expect(
+            cut.algorithm.oldPolicy.correction.weighting == nil && !cut.rolloutIsExact(on: .cpu))
         // There the ratio of the loss is that of the policy to the rollout already.
         let bypass = try weighting("\(activations)=int8", "\(correction).bypass_mode=true")
         #expect(bypass.algorithm.oldPolicy.correction.weighting == nil)

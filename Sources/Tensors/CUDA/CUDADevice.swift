@@ -48,7 +48,10 @@ package final class CUDADevice: @unchecked Sendable {
     ///
     /// - Throws: `CUDAError`, one sentence that says why there is none.
     package static func open(environment: [String: String]) throws(CUDAError) -> CUDADevice {
-        let found = CUDALibraries.search(try CUDALibrarySearch(environment: environment))
+        let search = try CUDALibrarySearch(environment: environment)
+        // Without a driver the other libraries, which are large, are of no use.
+        if case .missing(let why) = CUDALibraries.driver(search) { throw CUDAError(why) }
+        let found = CUDALibraries.search(search)
         guard let libraries = found.libraries else {
             let missing = CUDALibrary.allCases.compactMap { library -> String? in
                 guard case .missing(let why) = found.findings[library] else { return nil }

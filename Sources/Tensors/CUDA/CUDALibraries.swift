@@ -59,6 +59,11 @@ package struct CUDALibraries: @unchecked Sendable {
             driverVersion: version > 0 ? Int(version) : nil)
     }
 
+    /// What comes of the search for the driver alone.
+    static func driver(_ search: CUDALibrarySearch) -> Finding {
+        unsafe load(search.candidates(.driver), as: cd_cuda.self, .driver, cd_open_cuda).finding
+    }
+
     private typealias Open<Table> = (
         UnsafeMutablePointer<Table>, UnsafePointer<UnsafePointer<CChar>?>?, Int32,
         UnsafeMutablePointer<CChar>, Int

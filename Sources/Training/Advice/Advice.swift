@@ -14,8 +14,10 @@ package struct RunFacts: Sendable {
     package var longAnswerCount: Int
     /// What the run will take of the memory, at most.
     package var memory: MemoryNeed
-    /// Bytes of memory that this process may use.
+    /// Bytes of memory that this process may use: the machine's, or the GPU's that computes.
     package var machineMemory: Int
+    /// Whether a GPU computes.
+    package var usesGPU = false
 }
 
 /// The few lines that a run's settings deserve at its start; none where they look sound.
@@ -35,7 +37,8 @@ package func advice(_ settings: TrainSettings, _ facts: RunFacts) -> [String] {
         promptLengthAdvice(
             overlong: facts.overlongCount, of: facts.promptCount + facts.overlongCount,
             limit: settings.data.prompts.maxLength),
-        memoryAdvice(facts.memory, machineMemory: facts.machineMemory),
+        memoryAdvice(
+            facts.memory, machineMemory: facts.machineMemory, isGPU: facts.usesGPU),
     ]
     return lines.compactMap(\.self)
 }

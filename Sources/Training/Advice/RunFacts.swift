@@ -17,7 +17,7 @@ extension RunFacts {
             parameterCount: base.parameterCount, hiddenSize: base.config.hiddenSize,
             promptCount: rows.count, overlongCount: parts.trainingPrompts.overlongCount,
             longAnswerCount: longAnswers, memory: MemoryNeed(settings, parts),
-            machineMemory: availableMachineMemory())
+            machineMemory: availableMemory(of: base.device), usesGPU: !base.device.isHost)
     }
 }
 
@@ -32,8 +32,8 @@ extension MemoryNeed {
             case .tokens(let budget): max(budget, longest)
             }
         // Micro-batches are cut between prompts as far as that saves recomputation.
-        let kept = base.tokensAtOnce(
-            settings.model.keptActivations, adapter: parts.model.policy.adapter)
+        let keeping = settings.model.activationMemory.kept(on: base.device)
+        let kept = base.tokensAtOnce(keeping, adapter: parts.model.policy.adapter)
         // A critic that is a whole model is trained, and counted as that.
         let hasOwnBase = settings.critic.map { !$0.sharesActorBase && $0.lora.isOn } ?? false
         let ownBase = hasOwnBase ? parts.critic?.decoder.weightBytes ?? 0 : 0
@@ -41,10 +41,11 @@ extension MemoryNeed {
             base.config, weightBytes: base.weightBytes + ownBase,
             trainedCount: parts.model.policy.parameters.count
                 + (parts.critic?.parameters.count ?? 0),
+            activationType: parts.model.policy.decoder.activationType,
             tokensAtOnce: min(
                 atOnce, settings.actor.miniBatchSize * group * longest,
                 max(kept, group * longest)),
-            keeping: settings.model.keptActivations,
+            keeping: keeping,
             cachedTokens: longest
                 * min(settings.rollout.maxSequences, settings.data.rolloutBatchSize * group))
     }

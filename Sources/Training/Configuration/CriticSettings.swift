@@ -1,5 +1,4 @@
 import Formats
-package import Models
 package import Objectives
 import Settings
 
@@ -13,8 +12,8 @@ package struct CriticSettings: Sendable {
     package let lora: LoRASettings
     /// How the critic's frozen weights are quantised.
     package let quantization: QuantizationSettings
-    /// Which blocks keep their activations for the backward pass.
-    package let keptActivations: KeptActivations
+    /// What of the activations is kept for the backward pass.
+    package let activationMemory: ActivationMemory
     /// Prompts in a mini-batch, each with all its responses; one optimizer update each.
     package let miniBatchSize: Int
     /// How many samples are computed at once in the update.
@@ -48,7 +47,7 @@ package struct CriticSettings: Sendable {
         quantization = try QuantizationSettings(
             base, lora: lora, inheriting: model.quantization, sharesBase: isActorsPath)
         sharesActorBase = isActorsPath && quantization.kind == model.quantization.kind
-        keptActivations = try KeptActivations(base, inherited: model.keptActivations)
+        activationMemory = try ActivationMemory(base, inherited: model.activationMemory)
         miniBatchSize = try reader.derived("as actor_rollout_ref.actor.ppo_mini_batch_size").int(
             "ppo_mini_batch_size", default: actor.miniBatchSize, in: .atLeast(1),
             "Prompts in a mini-batch of the critic; the actor's number unless set.")

@@ -1,4 +1,3 @@
-package import Models
 import Settings
 
 /// The model that is trained: the keys `actor_rollout_ref.model.*`, or `model.*` of supervised
@@ -10,8 +9,8 @@ package struct ModelSettings: Sendable {
     package let tokenizerPath: String
     /// A chat template that replaces the tokenizer's; nil keeps that one.
     package let customChatTemplate: String?
-    /// Which blocks keep their activations for the backward pass.
-    package let keptActivations: KeptActivations
+    /// What of the activations is kept for the backward pass.
+    package let activationMemory: ActivationMemory
     /// The adapter.
     package let lora: LoRASettings
     /// How the frozen weights are quantised.
@@ -28,7 +27,7 @@ package struct ModelSettings: Sendable {
                 "tokenizer_path", "Folder of the tokenizer; null for the model's own.") ?? path
         customChatTemplate = try reader.optionalString(
             "custom_chat_template", "Chat template (Jinja) to use instead of the tokenizer's.")
-        keptActivations = try KeptActivations(reader)
+        activationMemory = try ActivationMemory(reader)
         lora = try LoRASettings(reader)
         quantization = try QuantizationSettings(reader, lora: lora)
         try Self.declareOthers(reader)

@@ -66,7 +66,8 @@ package struct RolloutSettings: Sendable {
             "Compute a prompt in parts where max_num_batched_tokens does not hold it whole.")
         cacheMemoryShare = try reader.double(
             "gpu_memory_utilization", default: 0.5, in: .above(0, upTo: 1),
-            "The most of the machine's memory that the KV cache may take, as a share.")
+            "The most of the machine's memory that the KV cache may take, as a share; on a GPU the most"
+                + " of its memory that weights, what is trained and the KV cache take together.")
         reusesPrefixes = try reader.bool(
             "enable_prefix_caching", default: true,
             "Compute the beginning that prompts share, a group's whole prompt, once.")

@@ -1,4 +1,5 @@
 import Settings
+package import Tensors
 
 /// How long a run of either trainer goes on and what it leaves behind: the keys of `trainer.*` that
 /// reinforcement learning and supervised fine-tuning share.
@@ -21,6 +22,8 @@ package struct RunSettings: Sendable {
     package let threads: Int
     /// Seed of everything that has no seed of its own.
     package let seed: Int
+    /// Where the run computes.
+    package let device: DeviceChoice
 
     /// What differs between the two trainers.
     struct Kind {
@@ -60,17 +63,11 @@ package struct RunSettings: Sendable {
             "threads", default: 0, in: .between(0, 4096), "Threads that compute; 0 for one a core.")
         seed = try reader.int(
             "seed", default: 1, "Seed of everything that has no seed of its own.")
-        try Self.readDevice(reader)
+        device = try reader.choice(
+            "device", default: DeviceChoice.auto,
+            "Where the run computes: on the CPU (cpu), on an NVIDIA GPU (cuda), or on a GPU where one"
+                + " works and else on the CPU (auto).")
         try Self.declareOthers(reader)
-    }
-
-    /// verl's own default is `cuda`, so that is no error in a copied file.
-    private static func readDevice(_ reader: SettingsReader) throws(SettingsError) {
-        let device = try reader.choice(
-            "device", default: "auto", of: ["auto", "cpu", "cuda", "npu"],
-            "Where the run computes; this build has the CPU only.")
-        guard device == "cuda" || device == "npu" else { return }
-        reader.unused("device", because: "this build computes on the CPU")
     }
 
     private static func declareOthers(_ reader: SettingsReader) throws(SettingsError) {

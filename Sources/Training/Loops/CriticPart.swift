@@ -1,3 +1,4 @@
+import Models
 import Tensors
 
 /// A run's critic with what it is trained and saved by.
@@ -14,7 +15,8 @@ struct CriticPart {
         let optimizer = Optimizer(
             critic.parameters, AdamWSettings(own.optimizer),
             maximumNorm: own.optimizer.gradientClip)
-        step = CriticStep(critic, optimizer, CriticStepSettings(own, settings))
+        step = CriticStep(
+            critic, optimizer, CriticStepSettings(own, settings, on: critic.decoder.device))
         checkpoint = CriticCheckpoint(
             critic, optimizer, savesOptimizer: own.checkpoint.savesOptimizer,
             keptCount: settings.trainer.keptCriticCheckpoints)
@@ -23,11 +25,11 @@ struct CriticPart {
 }
 
 extension CriticStepSettings {
-    fileprivate init(_ own: CriticSettings, _ settings: TrainSettings) {
+    fileprivate init(_ own: CriticSettings, _ settings: TrainSettings, on device: Device) {
         self.init(
             update: ValueUpdateSettings(
                 loss: own.loss, microBatches: own.microBatch,
-                kept: own.keptActivations,
+                kept: own.activationMemory.kept(on: device),
                 paddedResponseLength: settings.data.maxResponseLength),
             miniBatches: MiniBatches(
                 size: own.miniBatchSize * settings.rollout.sampling.responseCount,

@@ -1,3 +1,4 @@
+import Models
 import Tensors
 
 /// The half of a run that learns: the actor, and PPO's critic, with their optimizers and schedules.
@@ -21,7 +22,7 @@ struct Learner {
         }
         step = LearningStep(
             parts.model.policy, optimizer, reference: parts.reference, critic: critic?.step,
-            LearningStepSettings(settings))
+            LearningStepSettings(settings, on: parts.model.policy.decoder.device))
     }
 
     /// The learning rates of a step; the actor's schedule begins with its first update.

@@ -2,12 +2,13 @@ import Formats
 import Rewards
 import Rollouts
 import Settings
-import Tensors
+package import Tensors
 
 /// One reinforcement-learning run: rollouts, rewards, advantages and updates, step by step, in a
 /// folder of its own.
 package final class ReinforcementRun {
     private let settings: TrainSettings
+    private let device: ChosenDevice
     private let parts: ReinforcementParts
     private let validation: Validation?
     private let rollout: StepRollout
@@ -23,11 +24,23 @@ package final class ReinforcementRun {
     /// Checkpoints of an earlier run that this one removed.
     private let removedCount: Int
 
+    /// Makes a run on the device that its settings ask for, and carries it out.
+    package static func carryOut(_ settings: TrainSettings) async throws -> RunOutcome {
+        let device = try settings.trainer.run.openDevice()
+        return try await Device.$current.withValue(device.device) {
+            try await ReinforcementRun(settings, on: device).run()
+        }
+    }
+
     /// Loads model, data and reward, and makes the run's folder; nothing is trained yet.
     ///
+    /// - Parameter device: what is current while the run is made and carried out.
     /// - Throws: one sentence on the first thing that is missing, broken or contradictory.
-    package init(_ settings: TrainSettings) async throws {
+    package init(
+        _ settings: TrainSettings, on device: ChosenDevice = ChosenDevice(.current)
+    ) async throws {
         self.settings = settings
+        self.device = device
         Threads.setCount(settings.trainer.run.threads)
         parts = try await ReinforcementParts(settings)
         let collector = ResponseCollector(
@@ -54,7 +67,7 @@ package final class ReinforcementRun {
 
     /// Trains to the end, or until the user stops the run; the adapter is saved either way.
     package func run() async throws -> RunOutcome {
-        console.start(settings, parts, directory, resumedStep: state.step)
+        console.start(settings, parts, device, directory, resumedStep: state.step)
         console.noteRemoved(removedCount)
         var wasInterrupted = false
         do {
@@ -99,7 +112,7 @@ package final class ReinforcementRun {
     private func trainOneStep() async throws -> Bool {
         let number = state.step + 1
         var stopwatch = Stopwatch()
-        MemoryPool.shared.resetPeak()
+        device.device.resetPeakMemory()
         let sampled = try await rollout.run(
             &sampler, step: number, adapter: parts.model.engineAdapter, &stopwatch
         ) { console.show(step: number, $0) }
@@ -120,7 +133,8 @@ package final class ReinforcementRun {
         metrics.addRolloutMetrics(
             sampled, outcome,
             lengthLimits: (settings.data.prompts.maxLength, settings.data.maxResponseLength))
-        metrics.addRunMetrics(state, sampled.responses, epoch: sampler.epoch, stopwatch)
+        metrics.addRunMetrics(
+            state, sampled.responses, epoch: sampler.epoch, stopwatch, on: device.device)
         try log.append(step: number, metrics)
         console.finishStep(number, metrics)
         return true

@@ -27,8 +27,11 @@ extension TrainSettings {
     /// The first step that updates the actor; before it the critic learns alone.
     var firstActorStep: Int { max(1, trainer.criticWarmup) }
 
-    /// Whether the log-probabilities of rollouts are the policy's own.
-    var rolloutIsExact: Bool { rollout.drawsFromWhole && rollout.activations == .float32 }
+    /// Whether the log-probabilities of rollouts are the policy's own, to the last bit. A GPU sums
+    /// the products of few rows in another order than those of many.
+    func rolloutIsExact(on device: Device) -> Bool {
+        device.isHost && rollout.drawsFromWhole && rollout.activations == .float32
+    }
 }
 
 extension EngineSettings {
@@ -56,7 +59,8 @@ extension Rollouts.SamplingSettings {
 }
 
 extension LearningStepSettings {
-    init(_ settings: TrainSettings) {
+    /// - Parameter device: has all that the run needs between two steps.
+    init(_ settings: TrainSettings, on device: Device) {
         let (actor, algorithm) = (settings.actor, settings.algorithm)
         let oldPolicy = algorithm.oldPolicy
         self.init(
@@ -67,7 +71,7 @@ extension LearningStepSettings {
                         loss: oldPolicy.bypassLoss, correction: oldPolicy.correction) : nil,
                 temperature: Float(settings.rollout.sampling.temperature),
                 microBatches: actor.microBatch,
-                kept: settings.model.keptActivations,
+                kept: settings.model.activationMemory.kept(on: device),
                 paddedResponseLength: settings.data.maxResponseLength),
             miniBatches: MiniBatches(
                 size: actor.miniBatchSize * settings.rollout.sampling.responseCount,
@@ -76,7 +80,8 @@ extension LearningStepSettings {
             rewardPenalty: algorithm.rewardPenalty, oldPolicy: oldPolicy,
             resampling: algorithm.resampling,
             seed: UInt64(bitPattern: Int64(settings.trainer.run.seed)),
-            masksTruncated: algorithm.masksTruncated, rolloutIsExact: settings.rolloutIsExact,
+            masksTruncated: algorithm.masksTruncated,
+            rolloutIsExact: settings.rolloutIsExact(on: device),
             rolloutIsWhole: settings.rollout.drawsFromWhole,
             referenceMicroBatches: settings.reference.microBatch,
             oldMicroBatches: settings.rollout.logProbabilityMicroBatch,

@@ -1,12 +1,15 @@
 import Formats
+import Models
 import Settings
-import Tensors
+package import Tensors
 
 /// One run of supervised fine-tuning: the model learns the responses of its data, update by
 /// update, in a folder of its own.
 package final class SupervisedRun {
     private let settings: SFTSettings
     private let model: TrainedModel
+    private let device: ChosenDevice
+    private let kept: KeptActivations
     private let optimizer: Optimizer
     private let schedule: LearningRateSchedule
     private let validationSamples: [PolicySample]
@@ -20,11 +23,23 @@ package final class SupervisedRun {
     private let start = ContinuousClock.now
     private let firstStep: Int
 
+    /// Makes a run on the device that its settings ask for, and carries it out.
+    package static func carryOut(_ settings: SFTSettings) throws -> RunOutcome {
+        let device = try settings.trainer.run.openDevice()
+        return try Device.$current.withValue(device.device) {
+            try SupervisedRun(settings, on: device).run()
+        }
+    }
+
     /// Loads model and data, and makes the run's folder; nothing is trained yet.
     ///
+    /// - Parameter device: what is current while the run is made and carried out.
     /// - Throws: one sentence on the first thing that is missing, broken or contradictory.
-    package init(_ settings: SFTSettings) throws {
+    package init(
+        _ settings: SFTSettings, on device: ChosenDevice = ChosenDevice(.current)
+    ) throws {
         self.settings = settings
+        self.device = device
         Threads.setCount(settings.trainer.run.threads)
         let tokenizer = try Tokenizer(directory: settings.model.tokenizerPath)
         let encoder = try PromptEncoder(
@@ -47,6 +62,7 @@ package final class SupervisedRun {
         optimizer = Optimizer(
             model.policy.parameters, AdamWSettings(settings.optimizer),
             maximumNorm: settings.optimizer.gradientClip)
+        kept = settings.model.activationMemory.kept(on: device.device)
         schedule = LearningRateSchedule(settings.optimizer, totalSteps: totalSteps)
         let directory = try RunDirectory(
             settings.trainer.run.folder, key: "trainer.default_local_dir")
@@ -75,12 +91,12 @@ package final class SupervisedRun {
 
     private func introduce(_ directory: RunDirectory, rowCount: Int) {
         progress.write(model.summary)
+        progress.write("device    \(model.policy.base.computing(on: device))")
         progress.write(
             "data      \(rowCount.grouped) rows, "
                 + "\(validationSamples.count.grouped) for validation")
         progress.write(
-            "updates   \(totalSteps) of \(settings.data.trainBatchSize) rows, "
-                + "\(Threads.count) threads")
+            "updates   \(totalSteps) of \(settings.data.trainBatchSize) rows")
         progress.write("folder    \(directory.path)")
         if state.step > 0 { progress.write("resuming  after update \(state.step)") }
         for notice in settings.report.notices { progress.write("note      \(notice)") }
@@ -123,7 +139,7 @@ package final class SupervisedRun {
         let (loss, norm) = try stopwatch.measure("update") {
             let loss = try accumulateSupervisedGradient(
                 model.policy, samples, settings.data.microBatch,
-                keeping: settings.model.keptActivations,
+                keeping: kept,
                 betweenMicroBatches: Interruption.check)
             return (loss, optimizer.update(learningRate: rate))
         }
@@ -139,7 +155,7 @@ package final class SupervisedRun {
                 "train/skipped_updates": Double(optimizer.skippedUpdates),
                 "perf/throughput": throughput, "timing_s/step": stopwatch.elapsed,
                 "perf/max_memory_allocated_gb":
-                    Double(MemoryPool.shared.ledger.peakBytes) / Double(1 << 30),
+                    Double(device.device.peakMemory) / Double(1 << 30),
                 "training/epoch": Double(sampler.epoch),
             ])
         report(loss: loss, norm: norm, throughput: throughput)

@@ -71,7 +71,8 @@ extension [String: Double] {
 
     /// Where the run stands, and what the step took in time and memory.
     mutating func addRunMetrics(
-        _ state: TrainerState, _ responses: [ScoredResponse], epoch: Int, _ stopwatch: Stopwatch
+        _ state: TrainerState, _ responses: [ScoredResponse], epoch: Int, _ stopwatch: Stopwatch,
+        on device: Device
     ) {
         self["training/global_step"] = Double(state.step)
         self["training/epoch"] = Double(epoch)
@@ -79,8 +80,7 @@ extension [String: Double] {
             stopwatch, responseTokens: responses.reduce(0) { $0 + $1.completion.tokens.count },
             allTokens: responses.reduce(0) { $0 + $1.tokenCount })
         let gibibyte = Double(1 << 30)
-        self["perf/max_memory_allocated_gb"] =
-            Double(MemoryPool.shared.ledger.peakBytes) / gibibyte
+        self["perf/max_memory_allocated_gb"] = Double(device.peakMemory) / gibibyte
         self["perf/cpu_memory_used_gb"] = Double(ProcessMemory.peakResidentBytes) / gibibyte
     }
 

@@ -20,18 +20,19 @@ struct RunConsole {
 
     /// What is about to happen: model, data, what trains, and what was set without effect.
     mutating func start(
-        _ settings: TrainSettings, _ parts: ReinforcementParts, _ directory: RunDirectory,
-        resumedStep: Int
+        _ settings: TrainSettings, _ parts: ReinforcementParts, _ device: ChosenDevice,
+        _ directory: RunDirectory, resumedStep: Int
     ) {
         firstStep = resumedStep
         progress.write(parts.model.summary)
         if let critic = parts.critic { progress.write(critic.summary) }
+        progress.write("device    \(parts.model.policy.base.computing(on: device))")
         progress.write(
             "data      \(describe(parts.trainingPrompts)) prompts, "
                 + "\(parts.validationPrompts.map(describe) ?? "0") for validation")
         progress.write(
             "steps     \(totalSteps) of \(settings.data.trainBatchSize) prompts x "
-                + "\(settings.rollout.sampling.responseCount) responses, \(Threads.count) threads")
+                + "\(settings.rollout.sampling.responseCount) responses")
         progress.write("folder    \(directory.path)")
         if resumedStep > 0 { progress.write("resuming  after step \(resumedStep)") }
         for notice in settings.report.notices { progress.write("note      \(notice)") }

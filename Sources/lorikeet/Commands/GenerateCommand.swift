@@ -92,7 +92,9 @@ struct GenerateCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() throws { try model.onDevice(generate) }
+
+    private func generate() throws {
         let start = ContinuousClock.now
         let (decoder, adapter) = try model.load()
         let text = try TextModel(
@@ -112,6 +114,8 @@ struct GenerateCommand: ParsableCommand {
         }
         var settings = EngineSettings()
         settings.activations = activations
+        // Nothing else needs the GPU's memory.
+        if !decoder.device.isHost { settings.cacheLimit = .memoryShare(0.9) }
         settings.maxModelLength = decoder.config.maxPositions
         let engine = try RolloutEngine(model: decoder, settings: settings)
         for adapter in named.adapters { try engine.register(adapter) }
@@ -126,7 +130,7 @@ struct GenerateCommand: ParsableCommand {
                 asText: prompt != nil && output == nil)
         }
         try rows.finish()
-        if speed { note(engine.times.description(since: start)) }
+        if speed { note(engine.times.description(since: start, on: decoder.device)) }
     }
 
     private func loadRows() throws -> [InputRow] {
@@ -159,7 +163,9 @@ struct GenerateCommand: ParsableCommand {
 
 extension EngineTimes {
     /// One line for people; a part that did not happen is left out.
-    fileprivate func description(since start: ContinuousClock.Instant) -> String {
+    fileprivate func description(
+        since start: ContinuousClock.Instant, on device: Device
+    ) -> String {
         var parts: [String] = []
         for (name, work) in [("prefill", prefill), ("decode", decode)] {
             guard let rate = work.tokensPerSecond else { continue }
@@ -171,6 +177,7 @@ extension EngineTimes {
         }
         let peak = Double(ProcessMemory.peakResidentBytes) / Double(1 << 30)
         parts.append("peak memory \(peak.formatted(digits: 2)) GiB")
+        if !device.isHost { parts.append("of the GPU \(device.peakMemory.asMemorySize)") }
         return parts.joined(separator: "; ")
     }
 }

@@ -17,6 +17,9 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "How the weights are quantised when the model is opened.")
     var quantization: Quantization?
 
+    @Option(help: "Where the model computes; auto is a GPU where one works, else the CPU.")
+    var device: DeviceChoice = .auto
+
     @Option(help: "Threads that compute; 0 for one a core.")
     var threads: Int = 0
 
@@ -24,6 +27,13 @@ struct ModelOptions: ParsableArguments {
         guard threads >= 0, threads <= 4096 else {
             throw ValidationError("--threads is \(threads); it must be from 0 to 4096.")
         }
+    }
+
+    /// Calls `body`, in which the model is loaded and computes on the device that is asked for.
+    func onDevice<Result>(_ body: () throws -> Result) throws -> Result {
+        let chosen = try device.opened()
+        if !chosen.device.isHost { note("device    \(chosen.description)") }
+        return try Device.$current.withValue(chosen.device) { try body() }
     }
 
     /// The model, and the adapter if one was named.
@@ -46,5 +56,17 @@ extension BaseQuantization {
     }
 }
 
+extension DeviceChoice {
+    /// The device that a command's option asks for.
+    func opened() throws(CommandError) -> ChosenDevice {
+        do throws(CUDAError) {
+            return try open(environment: ProcessInfo.processInfo.environment)
+        } catch {
+            throw CommandError("--device is cuda, but no GPU can be used: \(error)")
+        }
+    }
+}
+
+extension DeviceChoice: ExpressibleByArgument {}
 extension Quantization: ExpressibleByArgument {}
 extension ActivationPrecision: ExpressibleByArgument {}

@@ -33,7 +33,9 @@ struct ScoreCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() throws { try model.onDevice(scoreAll) }
+
+    private func scoreAll() throws {
         let (decoder, adapter) = try model.load()
         let text = try TextModel(
             directory: model.model, vocabularySize: decoder.config.vocabularySize)

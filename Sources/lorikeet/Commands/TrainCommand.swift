@@ -25,7 +25,7 @@ struct TrainCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try TrainSettings.load(arguments: settings)
         Interruption.listen()
-        let outcome = try await ReinforcementRun(settings).run()
+        let outcome = try await ReinforcementRun.carryOut(settings)
         report(outcome, unit: "step")
         if let checkpoint = outcome.checkpoint {
             note("try it     " + trial(settings, outcome, checkpoint).text)
@@ -97,7 +97,7 @@ struct SFTCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try SFTSettings.load(arguments: settings)
         Interruption.listen()
-        let outcome = try SupervisedRun(settings).run()
+        let outcome = try SupervisedRun.carryOut(settings)
         report(outcome, unit: "update")
         if outcome.wasInterrupted { throw ExitCode(Interruption.exitStatus) }
     }

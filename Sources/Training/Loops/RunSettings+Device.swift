@@ -1,0 +1,34 @@
+import Formats
+import Models
+import Tensors
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+extension RunSettings {
+    /// Opens the device that the run is to compute on.
+    ///
+    /// - Throws: where it is to be a GPU and none works.
+    func openDevice(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws(TrainingError) -> ChosenDevice {
+        do throws(CUDAError) {
+            return try device.open(environment: environment)
+        } catch {
+            throw TrainingError("trainer.device is cuda, but no GPU can be used: \(error)")
+        }
+    }
+}
+
+extension Decoder {
+    /// Where this model, a run's, computes, and what becomes of its weights there.
+    func computing(on device: ChosenDevice) -> String {
+        guard !self.device.isHost else { return device.description }
+        let rounded = isRoundedFromFloat16 ? "; the checkpoint's f16 weights are rounded to it" : ""
+        let type = activationType.safetensorsType.rawValue.lowercased()
+        return "\(device.description), computing in \(type)\(rounded)"
+    }
+}
