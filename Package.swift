@@ -101,14 +101,28 @@ let package = Package(
         // A GPU that is none: what the kernels and their callers are tested on. Tests only.
         .target(
             name: "CUDAEmulator", dependencies: ["CDrivers"], path: "Tests/CUDAEmulator",
+            exclude: ["kernels"],
             cxxSettings: [
                 // prelude.cuh looks here for its emulated part.
                 .headerSearchPath("."),
                 .unsafeFlags(["-O1"], .when(configuration: .debug)),
                 .unsafeFlags(["-Wall", "-Wextra", "-Werror"]),
             ]),
+        // The kernels' own files, in which the compiler reports every access and what is undefined;
+        // what it calls is the emulator's (accesses.cpp, behaviour.cpp), and no sanitizer is linked.
         .target(
-            name: "EmulatedGPU", dependencies: ["CUDAEmulator", "CDrivers"],
+            name: "EmulatedKernels", dependencies: ["CUDAEmulator"],
+            path: "Tests/CUDAEmulator/kernels", publicHeadersPath: ".",
+            cxxSettings: [
+                .headerSearchPath(".."),
+                .unsafeFlags(["-O1"], .when(configuration: .debug)),
+                .unsafeFlags(["-Wall", "-Wextra", "-Werror"]),
+                .unsafeFlags([
+                    "-fsanitize=thread,alignment,bounds,shift,integer-divide-by-zero"
+                ]),
+            ]),
+        .target(
+            name: "EmulatedGPU", dependencies: ["CUDAEmulator", "EmulatedKernels", "CDrivers"],
             path: "Tests/EmulatedGPU", swiftSettings: strict),
         tests(
             "CUDATests",

@@ -3,10 +3,13 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 #include <vector>
 
+#include "accesses.h"
 #include "context.h"
 
 emulator::Dimensions threadIdx, blockIdx, blockDim, gridDim;
@@ -37,6 +40,7 @@ struct Copy {
     const void *global;
     bool use;
     int group;
+    bool is_done;
 };
 
 struct Fiber {
@@ -49,6 +53,7 @@ struct Fiber {
 
 struct Warp {
     uint32_t ready, arrived;
+    uint16_t turn;
     const WarpFunction *function;
     void *operands[LANES];
 };
@@ -59,7 +64,8 @@ struct Block {
     Order order;
     uint64_t random;
     int threads, warps, at_barrier, returned;
-    int running;
+    int running = -1;
+    uint32_t launch_time, block_time, time = 1;
     uint32_t ready_warps;  // those with a lane that can go on
     void *scheduler_stack;
     std::string failure;
@@ -158,8 +164,10 @@ void prepare_fibers() {
     }
     block.at_barrier = block.returned = 0;
     block.ready_warps = 0;
+    block.block_time = ++block.time;
     for (int i = 0; i < block.warps; i++) {
         block.warp[i].arrived = 0;
+        block.warp[i].turn = 0;
         make_ready(i);
     }
 }
@@ -206,6 +214,7 @@ std::string run_block(Dimensions index) {
     block.running = picked_thread();
     threadIdx = block.fibers[block.running].index;
     emulator_switch_stack(&block.scheduler_stack, block.fibers[block.running].stack);
+    block.running = -1;
     std::string failure = block.failure;
     if (failure.empty() && block.returned < block.threads) failure = standstill();
     if (failure.empty() && shared.is_overrun(block.launch->shared_bytes))
@@ -215,9 +224,11 @@ std::string run_block(Dimensions index) {
     return "kernel " + block.launch->name + ", block " + text(index) + ": " + failure;
 }
 
-void perform(const Copy &copy) {
+void perform(Copy &copy) {
+    if (copy.is_done) return;
     if (copy.use) memcpy(copy.shared, copy.global, 16);
     else memset(copy.shared, 0, 16);
+    copy.is_done = true;
 }
 
 }  // namespace
@@ -247,6 +258,7 @@ std::string run(const Launch &launch, Order order) {
     block.threads = (int)(launch.block.x * launch.block.y * launch.block.z);
     block.warps = block.threads / LANES;
     block.failure.clear();
+    block.launch_time = block.time + 1;
     gridDim = launch.grid;
     blockDim = launch.block;
     uint64_t blocks = (uint64_t)launch.grid.x * launch.grid.y * launch.grid.z;
@@ -259,6 +271,19 @@ std::string run(const Launch &launch, Order order) {
                              (unsigned)(b / launch.grid.x / launch.grid.y)});
     }
     return failure;
+}
+
+Moment moment() {
+    return {block.launch_time, block.block_time, block.time,
+            block.warp[block.running / LANES].turn, (uint16_t)block.running};
+}
+
+void append_shared_memory(std::vector<Tracked> &regions, size_t shared_bytes) {
+    static Cell *fixed = make_cells((size_t)(static_shared_end - static_shared_begin));
+    static Cell *dynamic = make_cells(MOST_SHARED);
+    auto begin = (uintptr_t)shared.memory + SHARED_ZONE;
+    regions.push_back({(uintptr_t)static_shared_begin, (uintptr_t)static_shared_end, fixed, 0, true});
+    regions.push_back({begin, begin + shared_bytes, dynamic, SHARED_ZONE, true});
 }
 
 void call_together(const WarpFunction &function, void *operands) {
@@ -274,6 +299,7 @@ void call_together(const WarpFunction &function, void *operands) {
     if (warp.arrived == ~0u) {
         function.perform(warp.operands);
         warp.arrived = 0;
+        if (function.orders_memory) warp.turn++;
         make_ready(number);
     }
     go_on_elsewhere();
@@ -284,12 +310,17 @@ void sync_block() {
     block.at_barrier++;
     if (block.at_barrier == block.threads) {
         block.at_barrier = 0;
+        block.time++;
         for (int i = 0; i < block.warps; i++) make_ready(i);
     }
     go_on_elsewhere();
 }
 
 void fail(const std::string &what) {
+    if (block.running < 0) {
+        fprintf(stderr, "The emulator itself %s.\n", what.c_str());
+        abort();
+    }
     block.failure = "thread " + std::to_string(block.running) + " " + what;
     emulator_switch_stack(&block.fibers[block.running].stack, block.scheduler_stack);
     __builtin_unreachable();
@@ -317,11 +348,13 @@ void copy_later(void *shared, const void *global, bool use) {
         fail("gives copy_async_16 a source that is not a multiple of 16 (ends in "
              + std::to_string((uintptr_t)global % 16) + ")");
     Fiber &fiber = block.fibers[block.running];
-    Copy copy = {shared, global, use, fiber.group};
+    if (use) track_read(global, 16);
+    track_copy_begin(shared, 16);
+    Copy copy = {shared, global, use, fiber.group, false};
     bool at_once = block.order.kind == Order::backward
         || (block.order.kind == Order::shuffled && next_random() % 2 == 0);
     if (at_once) perform(copy);
-    else fiber.copies.push_back(copy);
+    fiber.copies.push_back(copy);
 }
 
 void commit_copies() { block.fibers[block.running].group++; }
@@ -329,8 +362,11 @@ void commit_copies() { block.fibers[block.running].group++; }
 void wait_for_copies(int groups_left) {
     Fiber &fiber = block.fibers[block.running];
     size_t done = 0;
-    while (done < fiber.copies.size() && fiber.copies[done].group < fiber.group - groups_left)
-        perform(fiber.copies[done++]);
+    while (done < fiber.copies.size() && fiber.copies[done].group < fiber.group - groups_left) {
+        Copy &copy = fiber.copies[done++];
+        perform(copy);
+        track_copy_end(copy.shared, 16);
+    }
     fiber.copies.erase(fiber.copies.begin(), fiber.copies.begin() + (std::ptrdiff_t)done);
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace emulator {
 
@@ -32,6 +33,10 @@ struct Launch {
 // Why CUDA would not take the launch, in one sentence, or nothing.
 std::string impossible_launch(const Launch &launch);
 
+// Shared memory as the kernels' checks see it, in the order of the addresses. The cells are kept.
+struct Tracked;
+void append_shared_memory(std::vector<Tracked> &regions, size_t shared_bytes);
+
 // Runs every block. What the kernel did wrong in one sentence; empty where all is well. One launch
 // at a time: the caller holds a lock.
 std::string run(const Launch &launch, Order order);
@@ -42,10 +47,22 @@ std::string run(const Launch &launch, Order order);
 struct WarpFunction {
     const char *name;
     void (*perform)(void *const operands[32]);
+    // Whether what a lane wrote before is seen by the others after.
+    bool orders_memory = false;
 };
 void call_together(const WarpFunction &function, void *operands);
 
 void sync_block();
+
+// When the running thread runs: times are barriers, counted over all launches.
+struct Moment {
+    // Of the launch's begin, of the block's, and now.
+    uint32_t launch, block, time;
+    // How often the thread's warp was synchronised since.
+    uint16_t turn;
+    uint16_t thread;
+};
+Moment moment();
 
 // Ends the launch with a sentence about the running thread.
 [[noreturn]] void fail(const std::string &what);

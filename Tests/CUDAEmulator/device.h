@@ -26,9 +26,20 @@
 
 // MARK: Vectors
 
+namespace emulator {
+// A member of what is copied by one access: such a copy is of a reference then, and the compiler has
+// its alignment checked (see behaviour.cpp).
+struct CheckedCopy {
+    CheckedCopy() = default;
+    CheckedCopy(const CheckedCopy &) {}
+    CheckedCopy &operator=(const CheckedCopy &) { return *this; }
+};
+}  // namespace emulator
+#define CHECKED_COPY [[no_unique_address]] emulator::CheckedCopy is_checked = {};
+
 #define VECTOR_TYPES(name, scalar)                                                         \
-    struct alignas(2 * sizeof(scalar)) name##2 { scalar x, y; };                           \
-    struct alignas(4 * sizeof(scalar)) name##4 { scalar x, y, z, w; };                     \
+    struct alignas(2 * sizeof(scalar)) name##2 { scalar x, y; CHECKED_COPY };              \
+    struct alignas(4 * sizeof(scalar)) name##4 { scalar x, y, z, w; CHECKED_COPY };        \
     inline name##2 make_##name##2(scalar x, scalar y) { return {x, y}; }                   \
     inline name##4 make_##name##4(scalar x, scalar y, scalar z, scalar w) { return {x, y, z, w}; }
 VECTOR_TYPES(float, float)

@@ -119,7 +119,7 @@ cd_result Machine::run_launch(const Kernel &kernel, const LaunchRecord &record) 
     if (compares_orders) {
         what = run_in_all_orders(launch, memory, pointers);
     } else {
-        what = run(launch, order);
+        what = run_watched(launch, order, memory, pointers);
         if (what.empty()) what = memory.overrun();
         if (!what.empty() && what.find(kernel.name) == std::string::npos)
             what = text(kernel.name) + ": " + what;

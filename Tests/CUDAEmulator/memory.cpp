@@ -17,7 +17,7 @@ size_t even(size_t bytes) { return (bytes + 1) & ~(size_t)1; }
 }  // namespace
 
 Memory::~Memory() {
-    for (Piece &piece : pieces) ::free(piece.address - RED_ZONE);
+    for (Piece &piece : pieces) piece.free();
 }
 
 void *Memory::allocate(size_t bytes) {
@@ -25,9 +25,31 @@ void *Memory::allocate(size_t bytes) {
     auto *begin = (unsigned char *)aligned_alloc(ALIGNMENT, all);
     if (begin == nullptr) return nullptr;
     poison(begin, all);
-    pieces.push_back({begin + RED_ZONE, bytes});
+    Piece piece = {begin + RED_ZONE, bytes, nullptr};
+    auto after = std::find_if(pieces.begin(), pieces.end(), [&](const Piece &other) {
+        return other.address > piece.address;
+    });
+    pieces.insert(after, piece);
     allocated += bytes;
     return begin + RED_ZONE;
+}
+
+bool Memory::Piece::has_any(const std::vector<const void *> &pointers) const {
+    return std::any_of(pointers.begin(), pointers.end(),
+                       [this](const void *pointer) { return has(pointer); });
+}
+
+void Memory::Piece::free() {
+    free_cells(cells, bytes);
+    ::free(address - RED_ZONE);
+}
+
+void Memory::append_tracked(std::vector<Tracked> &regions, const std::vector<const void *> &pointers) {
+    for (Piece &piece : pieces) {
+        if (piece.cells == nullptr && piece.has_any(pointers)) piece.cells = make_cells(piece.bytes);
+        auto begin = (uintptr_t)piece.address;
+        regions.push_back({begin, begin + piece.bytes, piece.cells, RED_ZONE, false});
+    }
 }
 
 std::string Memory::damage(const Piece &piece) {
@@ -44,7 +66,7 @@ std::string Memory::free(void *address) {
         if (pieces[i].address != address) continue;
         std::string wrong = damage(pieces[i]);
         poison(pieces[i].address, pieces[i].bytes);
-        ::free(pieces[i].address - RED_ZONE);
+        pieces[i].free();
         allocated -= pieces[i].bytes;
         pieces.erase(pieces.begin() + (std::ptrdiff_t)i);
         return wrong;
@@ -78,11 +100,7 @@ std::vector<const void *> Memory::pointers() const {
 Memory::Contents Memory::contents(const std::vector<const void *> &pointers) const {
     Contents found;
     for (const Piece &piece : pieces) {
-        auto points_in = [&](const void *pointer) {
-            auto *at = (const unsigned char *)pointer;
-            return at >= piece.address && at < piece.address + piece.bytes;
-        };
-        if (std::none_of(pointers.begin(), pointers.end(), points_in)) continue;
+        if (!piece.has_any(pointers)) continue;
         found.addresses.push_back(piece.address);
         found.bytes.emplace_back(piece.address, piece.address + piece.bytes);
     }

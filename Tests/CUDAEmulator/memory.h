@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "accesses.h"
+
 namespace emulator {
 
 // All that is allocated of one device. Not safe for threads: the caller holds a lock.
@@ -25,6 +27,10 @@ class Memory {
     size_t bytes() const { return allocated; }
     size_t count() const { return pieces.size(); }
 
+    // All that is allocated, in the order of the addresses; races are looked for where the pointers
+    // point into.
+    void append_tracked(std::vector<Tracked> &regions, const std::vector<const void *> &pointers);
+
     // What stands in some allocations.
     struct Contents {
         std::vector<unsigned char *> addresses;
@@ -40,7 +46,15 @@ class Memory {
     struct Piece {
         unsigned char *address;
         size_t bytes;
+        Cell *cells;
+
+        bool has(const void *pointer) const {
+            return pointer >= address && pointer < address + bytes;
+        }
+        bool has_any(const std::vector<const void *> &pointers) const;
+        void free();
     };
+    // In the order of their addresses.
     std::vector<Piece> pieces;
     size_t allocated = 0;
 

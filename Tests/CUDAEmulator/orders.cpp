@@ -1,5 +1,6 @@
 #include "orders.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace emulator {
@@ -26,6 +27,19 @@ std::string text(Order order) {
 
 }  // namespace
 
+std::string run_watched(const Launch &launch, Order order, Memory &memory,
+                        const std::vector<const void *> &arguments) {
+    std::vector<Tracked> regions;
+    append_shared_memory(regions, launch.shared_bytes);
+    memory.append_tracked(regions, arguments);
+    std::sort(regions.begin(), regions.end(),
+              [](const Tracked &a, const Tracked &b) { return a.begin < b.begin; });
+    begin_tracking(regions.data(), regions.size());
+    std::string wrong = run(launch, order);
+    end_tracking();
+    return wrong;
+}
+
 std::string run_in_all_orders(const Launch &launch, Memory &memory,
                               const std::vector<const void *> &arguments) {
     std::vector<Order> all = orders();
@@ -33,7 +47,7 @@ std::string run_in_all_orders(const Launch &launch, Memory &memory,
     if (all.size() > 1) before = memory.contents(arguments);
     for (size_t i = 0; i < all.size(); i++) {
         if (i > 0) Memory::restore(before);
-        std::string wrong = run(launch, all[i]);
+        std::string wrong = run_watched(launch, all[i], memory, arguments);
         if (wrong.empty()) wrong = memory.overrun();
         if (!wrong.empty()) return wrong + " (threads " + text(all[i]) + ")";
         if (i == 0) after = memory.contents(arguments);

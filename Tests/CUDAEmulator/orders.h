@@ -8,6 +8,10 @@
 
 namespace emulator {
 
+// Runs the launch once, its accesses watched.
+std::string run_watched(const Launch &launch, Order order, Memory &memory,
+                        const std::vector<const void *> &arguments);
+
 // Runs the launch forward, backward and in shuffled orders, each from the memory as it is now, or in
 // the one order that CUDA_EMULATOR_ORDER names. The allocations that `arguments` point into are put
 // back and compared. What is wrong, in one sentence, or nothing.

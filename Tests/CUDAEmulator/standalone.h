@@ -1,6 +1,7 @@
 // The emulator in one file, to try a kernel without Swift:
 //
-//     clang++ -O1 -std=c++17 -I Tests/CUDAEmulator check.cpp && ./a.out
+//     clang++ -O1 -std=c++17 -I Tests/CUDAEmulator -fsanitize=thread,alignment,bounds,shift \
+//         -fno-sanitize-link-runtime check.cpp && ./a.out
 //
 // where check.cpp is
 //
@@ -20,15 +21,27 @@
 // CUDA_EMULATOR_ORDER to forward, backward or a number (a seed) to run one order.
 #pragma once
 
-#include "kernel.h"
+// The accesses of kernels are watched, not the emulator's own.
+#pragma clang attribute push(__attribute__((no_sanitize("thread"))), apply_to = function)
+#include "accesses.h"
+#include "block.h"
+#include "context.h"
 #include "memory.h"
+#include "orders.h"
+#pragma clang attribute pop
 
+#include "kernel.h"
+
+#pragma clang attribute push(__attribute__((no_sanitize("thread"))), apply_to = function)
+#include "accesses.cpp"
+#include "behaviour.cpp"
 #include "block.cpp"
 #include "context.cpp"
 #include "kernel.cpp"
 #include "memory.cpp"
 #include "orders.cpp"
 #include "warp.cpp"
+#pragma clang attribute pop
 
 #include <cstdio>
 #include <cstdlib>

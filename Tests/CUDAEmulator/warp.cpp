@@ -1,5 +1,6 @@
 // The functions that the lanes of a warp call together. Which lane holds what is written after the
 // PTX instruction set's "Matrix Fragments" and "ldmatrix", not after our kernels.
+#include "accesses.h"
 #include "kernel.h"
 
 using emulator::call_together;
@@ -11,7 +12,7 @@ namespace {
 enum { LANES = 32 };
 
 void nothing(void *const *) {}
-const WarpFunction syncwarp = {"__syncwarp", nothing};
+const WarpFunction syncwarp = {"__syncwarp", nothing, true};
 
 struct Exchange {
     u32 given, taken;
@@ -108,6 +109,7 @@ const WarpFunction ldmatrix_transposed = {"load_matrices_transposed", load<true>
 
 void load_together(const WarpFunction &function, u32 words[4], const bf16 *row) {
     emulator::check_shared(row, 16, function.name);
+    emulator::track_read(row, 16);
     MatrixLoad mine = {words, row};
     call_together(function, &mine);
 }

@@ -34,6 +34,9 @@ __device__ __forceinline__ float to_float(bf16 x) { return __uint_as_float((u32)
 // Kernels are found by name. `long` has 64 bits on both sides.
 #define KERNEL extern "C" __global__ void
 
+// A member that lets an emulator check the alignment of what is copied.
+#define CHECKED_COPY
+
 // Rounded to nearest even.
 template <typename T> __device__ __forceinline__ T from_float(float x);
 template <> __device__ __forceinline__ float from_float<float>(float x) { return x; }
@@ -124,6 +127,7 @@ __device__ __forceinline__ float exp_approximate(float x) {
 template <typename T, int N> struct alignas(sizeof(T) * N) pack {
     static_assert(sizeof(T) * N <= 16, "One access moves 16 bytes at most.");
     T values[N];
+    CHECKED_COPY
 };
 
 // How many numbers fit one access where types T and U lie side by side.

@@ -59,27 +59,37 @@ package struct KernelCompiler: @unchecked Sendable {
     ///
     /// - Throws: `CUDAError` with the compiler's own words.
     package func compile(_ file: String, for architecture: String) throws(CUDAError) -> [UInt8] {
+        try compile(file, for: architecture, remarks: []).code
+    }
+
+    /// The machine code of a kernel file, and the compiler's words.
+    ///
+    /// - Parameter remarks: options that let the compiler say more and change nothing else.
+    /// - Throws: `CUDAError` with those words where the file does not compile.
+    package func compile(
+        _ file: String, for architecture: String, remarks: [String]
+    ) throws(CUDAError) -> (code: [UInt8], words: String) {
         guard let source = sources.kernels[file] else {
             throw CUDAError("The program carries no kernel file \(file).")
         }
         var program = unsafe try create(file, source)
         defer { unsafe destroy(&program) }
-        let options = Self.options(architecture)
+        let options = Self.options(architecture) + remarks
         let count = options.count
         let result = unsafe withCStrings(options) { options in
             unsafe functions.nvrtcCompileProgram(program, Int32(count), options)
         }
+        let log = unsafe try text(
+            program, functions.nvrtcGetProgramLogSize, functions.nvrtcGetProgramLog, "Log")
+        let words = String(decoding: log.prefix { $0 != 0 }, as: UTF8.self)
         guard result == 0 else {
-            let log = unsafe try text(
-                program, functions.nvrtcGetProgramLogSize, functions.nvrtcGetProgramLog, "Log")
-            let words = String(
-                decoding: log.prefix { $0 != 0 }, as: UTF8.self)
             throw CUDAError(
                 "\(file) does not compile for \(architecture) with NVRTC \(version) "
                     + "(\(name(of: result))): \(words)")
         }
-        return unsafe try text(
+        let code = unsafe try text(
             program, functions.nvrtcGetCUBINSize, functions.nvrtcGetCUBIN, "CUBIN")
+        return (code, words)
     }
 
     private func create(_ file: String, _ source: String) throws(CUDAError) -> OpaquePointer {

@@ -85,15 +85,54 @@ KERNEL trial_write_shared(int n) {
     if (threadIdx.x == 0) numbers[n] = 1;
 }
 
+// Reads the `n`th number of x.
+KERNEL trial_read(const float *x, float *y, int n) { y[threadIdx.x] = x[n]; }
+
+// Each block writes the same number.
+KERNEL trial_same_place(float *y) {
+    if (threadIdx.x == 0) y[0] = 1;
+}
+
+// Reads four numbers by one access from the `n`th on.
+KERNEL trial_read_four(const float *x, float *y, int n) {
+    float4 four = *(const float4 *)(x + n);
+    y[threadIdx.x] = four.x + four.y + four.z + four.w;
+}
+
+// Takes the `n`th of four numbers.
+KERNEL trial_index(float *y, int n) {
+    float four[4] = {0, 1, 2, 3};
+    four[0] = (float)threadIdx.x;
+    y[threadIdx.x] = four[n];
+}
+
+// What the compiler does not report: only the results of several orders, and red zones, show it.
+#define UNWATCHED KERNEL __attribute__((no_sanitize("thread")))
+UNWATCHED trial_race_unwatched(float *y) {
+    DYNAMIC_SHARED(float, numbers);
+    numbers[threadIdx.x] = (float)threadIdx.x;
+    y[threadIdx.x] = numbers[(threadIdx.x + 1) % blockDim.x];
+}
+UNWATCHED trial_write_unwatched(float *y, int n) {
+    if (threadIdx.x == 0) y[n] = 1;
+}
+UNWATCHED trial_write_shared_unwatched(int n) {
+    DYNAMIC_SHARED(float, numbers);
+    if (threadIdx.x == 0) numbers[n] = 1;
+}
+
 // Reads shared memory that nobody wrote.
 KERNEL trial_read_shared(float *y) {
     __shared__ float fixed[32];
     DYNAMIC_SHARED(float, dynamic);
+    if (y == nullptr) fixed[threadIdx.x] = 1;
     y[threadIdx.x] = threadIdx.x % 2 == 0 ? fixed[threadIdx.x] : dynamic[threadIdx.x];
 }
 
 EMULATED_KERNELS(trial_block_sum, trial_scale, trial_product, trial_load_matrices,
                  trial_missing_barrier, trial_missing_wait, trial_parted_barrier, trial_parted_warp,
-                 trial_write, trial_write_shared, trial_read_shared)
+                 trial_write, trial_write_shared, trial_read, trial_same_place, trial_read_four,
+                 trial_index, trial_race_unwatched, trial_write_unwatched,
+                 trial_write_shared_unwatched, trial_read_shared)
 
 }  // namespace
