@@ -255,6 +255,9 @@ int Machine::multiply(cd_products handle, cd_matmul matmul, const void *alpha, c
     products++;
     if (products_to_failure > 0 && --products_to_failure == 0) return product_status;
     if (!handles.has(handle)) return blame(INVALID, "a product is asked of no handle");
+    if (!matmuls.has(matmul)) return blame(INVALID, "a product has a description that is none");
+    for (cd_layout layout : {a_layout, b_layout, c_layout, d_layout})
+        if (!layouts.has(layout)) return blame(INVALID, "a product has a layout that is none");
     Product product = {*matmul, *a_layout, *b_layout, *c_layout, *d_layout};
     std::string what = product.wrong();
     if (!what.empty()) return blame(INVALID, what);

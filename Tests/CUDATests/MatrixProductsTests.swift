@@ -66,6 +66,27 @@ struct MatrixProductsTests {
         #expect(gpu.wrong == "")
     }
 
+    @Test("ever new sizes drop the plans of earlier ones, and each product stays right")
+    func manySizes() throws {
+        let gpu = EmulatedGPU()
+        let device = Device.cuda(try gpu.open())
+        guard case .cuda(let cuda) = device else { return }
+        let most = MatrixProducts.mostPlans + 2
+        let x = Tensor((0..<most).map(Float.init), shape: [most, 1], on: device)
+        let (weight, y) = (
+            Tensor([2], shape: [1, 1], on: device), Tensor(zeros: [most, 1], on: device)
+        )
+        for rows in 1...most {
+            // The size before comes again, when its plan is there and when it was dropped just now.
+            for rows in [rows, max(1, rows - 1)] {
+                cuda.matrixProduct(
+                    x.rows(0..<rows), weight, isBTransposed: true, into: y.rows(0..<rows))
+            }
+        }
+        #expect(y.toArray() == (0..<most).map { 2 * Float($0) })
+        #expect(gpu.wrong == "")
+    }
+
     @Test("a product that fails is told with its shapes")
     func failure() throws {
         let gpu = EmulatedGPU()

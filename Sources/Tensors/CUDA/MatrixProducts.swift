@@ -34,7 +34,7 @@ final class MatrixProducts: @unchecked Sendable {
     /// Device memory that algorithms may use.
     private static let workspaceBytes = 32 << 20
     /// Plans kept; packed batches have ever new numbers of rows.
-    private static let mostPlans = 4096
+    static let mostPlans = 4096
 
     private let functions: cd_cublaslt
     private let stream: cd_stream
@@ -71,13 +71,17 @@ final class MatrixProducts: @unchecked Sendable {
         _ kind: Kind, a: UInt64, b: UInt64, d: UInt64, bias: UInt64?, scale: Float, addend: Float
     ) throws(CUDAError) -> Bool {
         try plans.withLock { (plans) throws(CUDAError) in
-            let plan =
-                if let known = plans[kind] { known } else { try newPlan(kind) }
-            if plans.count >= Self.mostPlans {
-                for old in plans.values { destroy(old) }
-                plans.removeAll()
+            let plan: Plan
+            if let known = plans[kind] {
+                plan = known
+            } else {
+                plan = try newPlan(kind)
+                if plans.count >= Self.mostPlans {
+                    for old in plans.values { destroy(old) }
+                    plans.removeAll()
+                }
+                plans[kind] = plan
             }
-            plans[kind] = plan
             if let bias, plan.addsBias {
                 unsafe try set(plan.matmul, CD_MATMUL_BIAS_POINTER, bias, kind)
             }
