@@ -137,8 +137,20 @@ struct CUDADeviceTests {
     @Test("what was measured of a device is a positive number")
     func measurements() throws {
         let device = try EmulatedGPU().open()
-        #expect(device.measuredCopyBandwidth(byteCount: 1 << 10) > 0)
-        #expect(device.measuredMatrixRate(size: 8) > 0)
+        #expect(try device.measuredCopyBandwidth(byteCount: 1 << 10) > 0)
+        #expect(try device.measuredMatrixRate(size: 8) > 0)
         #expect(device.pool.ledger.bytesByPurpose[.activations] == nil)
+    }
+
+    @Test("a device that others have filled is told, not measured")
+    func measurementsWithoutRoom() throws {
+        let gpu = EmulatedGPU()
+        gpu.setMemory(byteCount: 64 << 20)
+        let device = try gpu.open()
+        let before = device.pool.ledger.bytesInUse
+        #expect {
+            _ = try device.measuredCopyBandwidth(byteCount: 20 << 20)
+        } throws: { "\($0)".hasPrefix("The GPU has no room for 20.0 MiB of workspace: ") }
+        #expect(device.pool.ledger.bytesInUse == before)
     }
 }

@@ -1,12 +1,14 @@
 extension CUDADevice {
     /// Bytes a second that a copy on the device reads and writes: the best of some runs.
-    package func measuredCopyBandwidth(byteCount: Int = 256 << 20) -> Double {
-        let source = pool.allocate(byteCount: byteCount, for: .workspace)
-        let target = pool.allocate(byteCount: byteCount, for: .workspace)
-        defer {
-            pool.release(source)
-            pool.release(target)
-        }
+    ///
+    /// - Throws: `CUDAError` when the device has no room for the two buffers.
+    package func measuredCopyBandwidth(
+        byteCount: Int = 256 << 20
+    ) throws(CUDAError) -> Double {
+        let source = try pool.tryAllocate(byteCount: byteCount, for: .workspace)
+        defer { pool.release(source) }
+        let target = try pool.tryAllocate(byteCount: byteCount, for: .workspace)
+        defer { pool.release(target) }
         zero(source, byteCount: byteCount)
         return best { copy(from: source, to: target, byteCount: byteCount) } * 2
             * Double(byteCount)
@@ -15,14 +17,14 @@ extension CUDADevice {
     /// Operations a second of a product of two bf16 matrices `[size, size]` into a third: the best
     /// of some runs. The matrices hold numbers like those of a model, since zeros are multiplied
     /// faster.
-    package func measuredMatrixRate(size: Int = 8192) -> Double {
+    ///
+    /// - Throws: `CUDAError` when the device has no room for them.
+    package func measuredMatrixRate(size: Int = 8192) throws(CUDAError) -> Double {
         let byteCount = size * size * DataType.bfloat16.size
-        let values = pool.allocate(byteCount: byteCount, for: .workspace)
-        let product = pool.allocate(byteCount: byteCount, for: .workspace)
-        defer {
-            pool.release(values)
-            pool.release(product)
-        }
+        let values = try pool.tryAllocate(byteCount: byteCount, for: .workspace)
+        defer { pool.release(values) }
+        let product = try pool.tryAllocate(byteCount: byteCount, for: .workspace)
+        defer { pool.release(product) }
         var word: UInt32 = 1
         let bits = (0..<size * size).map { _ in
             // Signs and fractions at random, sizes from 2⁻² to 2².

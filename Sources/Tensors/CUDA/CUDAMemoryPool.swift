@@ -130,8 +130,8 @@ package final class CUDAMemoryPool: @unchecked Sendable {
         if result == CD_ERROR_OUT_OF_MEMORY {
             let memory = try deviceMemory()
             throw CUDAError(
-                "The GPU has no room for \(mebibytes(size)) of \(purpose.rawValue): "
-                    + "\(mebibytes(memory.freeBytes)) of \(mebibytes(memory.totalBytes)) are free, "
+                "The GPU has no room for \(size.asMemorySize) of \(purpose.rawValue): "
+                    + "\(memory.freeBytes.asMemorySize) of \(memory.totalBytes.asMemorySize) are free, "
                     + "in use are \(state.ledger.description).",
                 isOutOfMemory: true)
         }
@@ -206,14 +206,8 @@ package struct CUDAMemoryLedger: Sendable, Equatable {
     package var description: String {
         let used = MemoryPurpose.allCases.compactMap { purpose -> String? in
             guard let bytes = bytesByPurpose[purpose], bytes > 0 else { return nil }
-            return "\(purpose.rawValue) \(mebibytes(bytes))"
+            return "\(purpose.rawValue) \(bytes.asMemorySize)"
         }
         return used.isEmpty ? "0 MiB" : used.joined(separator: ", ")
     }
-}
-
-/// As in "12.5 MiB".
-private func mebibytes(_ bytes: Int) -> String {
-    let tenths = (bytes * 10 + (1 << 19)) >> 20
-    return "\(tenths / 10).\(tenths % 10) MiB"
 }
