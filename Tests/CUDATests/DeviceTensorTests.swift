@@ -49,6 +49,19 @@ struct DeviceTensorTests {
         }
     }
 
+    @Test("of f16 are rounded to bf16 on their way")
+    func halves() throws {
+        try withEmulatedDevice { device in
+            // The second and the fourth have more digits than bf16.
+            let numbers = Tensor([1, 1 + 0x1p-10, -2.5, 65504, 0x1p-24], shape: [5], on: .cpu)
+            let halves = numbers.converted(to: .float16)
+            let moved = Weight.dense(halves).moved(to: device, as: .bfloat16)
+            #expect(moved.device == device)
+            #expect(moved.typeName == "bfloat16")
+            #expect(moved.tensor.toArray() == [1, 1, -2.5, 65536, 0x1p-24])
+        }
+    }
+
     @Test("are made on the current device")
     func current() throws {
         try withEmulatedDevice { device in

@@ -62,6 +62,10 @@ enum Program {
             process.executableURL = URL(filePath: path)
             process.arguments = arguments
         }
+        // What is compared with references is computed on the CPU, wherever the tests run, and no
+        // compiled kernels are left in the user's folder.
+        process.environment = ProcessInfo.processInfo.environment
+            .merging(["LORIKEET_CUDA_LIBRARIES": "/no/such/folder"]) { $1 }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try file("\(folder)/output")
         process.standardError = try file("\(folder)/error")
