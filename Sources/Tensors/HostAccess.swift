@@ -75,7 +75,9 @@ extension Tensor {
     package func hasSameBytes(as other: Tensor) -> Bool {
         guard dataType == other.dataType, count == other.count else { return false }
         let (a, b) = (moved(to: .cpu), other.moved(to: .cpu))
-        return unsafe memcmp(a.bytes, b.bytes, byteCount) == 0
+        return withExtendedLifetime((a, b)) {
+            unsafe memcmp(a.bytes, b.bytes, byteCount) == 0
+        }
     }
 
     /// Sets every element; on the host, of an f32 tensor.

@@ -52,6 +52,9 @@ final class KernelLibrary: @unchecked Sendable {
         _ name: String, of file: String, sharedBytes: Int, releasing pool: CUDAMemoryPool
     ) throws(CUDAError) -> cd_function {
         unsafe try state.withLock { (state) throws(CUDAError) in
+            if let known = state.functions[file]?[name], sharedBytes <= known.sharedBytes {
+                return unsafe known.handle
+            }
             var function =
                 if let known = state.functions[file]?[name] {
                     known
