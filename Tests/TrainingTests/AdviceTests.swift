@@ -87,6 +87,9 @@ struct AdviceTests {
         #expect(memoryAdvice(need, machineMemory: need.peak * 10 / 7 + 10) == nil)
         let line = memoryAdvice(need, machineMemory: need.peak)
         #expect(line?.contains("ppo_max_token_len_per_gpu") == true)
+        #expect(line?.contains("the GPU") == false)
+        let ofGPU = memoryAdvice(need, machineMemory: need.peak, isGPU: true)
+        #expect(ofGPU?.contains("of the GPU's memory may be needed") == true)
         let cached = try self.need(tokens: 1, cached: 1000)
         #expect(memoryAdvice(cached, machineMemory: 1000)?.contains("max_num_seqs") == true)
     }

@@ -62,6 +62,30 @@ struct DeviceMemoryTests {
         }
     }
 
+    @Test("what a run holds is told by what it is for")
+    func purposes() async throws {
+        let settings = try TrainSettings.load(
+            arguments: [
+                "actor_rollout_ref.model.path=\(Self.model)", "data.train_files=a.jsonl",
+                "actor_rollout_ref.model.lora_rank=4",
+            ], environment: [:])
+        try await onEmulatedDevice { device in
+            let model = try TrainedModel(
+                directory: Self.model, lora: settings.model.lora, seed: 1)
+            let optimizer = Optimizer(
+                model.policy.parameters, AdamWSettings(), maximumNorm: 1)
+            let bytes = device.pool.ledger.bytesByPurpose
+            let trained = 4 * model.policy.parameters.count
+            #expect((bytes[.weights] ?? 0) >= model.policy.base.weightBytes)
+            #expect((bytes[.adapter] ?? 0) >= trained)
+            #expect((bytes[.optimizer] ?? 0) >= 2 * trained)
+            #expect(bytes[.activations, default: 0] == 0)
+            let memory = ChosenDevice(.current).memoryInUse
+            #expect(memory?.hasSuffix(" of 4.0 GiB") == true && optimizer.step == 0)
+            #expect(ChosenDevice(.cpu).memoryInUse == nil)
+        }
+    }
+
     @Test("a device says what it is, and why there is none")
     func choice() async throws {
         let elsewhere = ["LORIKEET_CUDA_LIBRARIES": "/no/such/folder"]

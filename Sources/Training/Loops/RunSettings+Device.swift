@@ -1,6 +1,6 @@
 import Formats
-import Models
-import Tensors
+package import Models
+package import Tensors
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -23,9 +23,17 @@ extension RunSettings {
     }
 }
 
+extension ChosenDevice {
+    /// What the run holds of a GPU's memory, and for what; nil on the host.
+    var memoryInUse: String? {
+        guard case .cuda(let cuda) = device else { return nil }
+        return "\(cuda.pool.ledger.description) of \(cuda.availableMemory.asMemorySize)"
+    }
+}
+
 extension Decoder {
-    /// Where this model, a run's, computes, and what becomes of its weights there.
-    func computing(on device: ChosenDevice) -> String {
+    /// Where this model computes, and what becomes of its weights there.
+    package func computing(on device: ChosenDevice) -> String {
         guard !self.device.isHost else { return device.description }
         let rounded = isRoundedFromFloat16 ? "; the checkpoint's f16 weights are rounded to it" : ""
         let type = activationType.safetensorsType.rawValue.lowercased()

@@ -92,6 +92,7 @@ package final class SupervisedRun {
     private func introduce(_ directory: RunDirectory, rowCount: Int) {
         progress.write(model.summary)
         progress.write("device    \(model.policy.base.computing(on: device))")
+        if let memory = device.memoryInUse { progress.write("memory    \(memory)") }
         progress.write(
             "data      \(rowCount.grouped) rows, "
                 + "\(validationSamples.count.grouped) for validation")

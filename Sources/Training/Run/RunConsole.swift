@@ -27,6 +27,7 @@ struct RunConsole {
         progress.write(parts.model.summary)
         if let critic = parts.critic { progress.write(critic.summary) }
         progress.write("device    \(parts.model.policy.base.computing(on: device))")
+        if let memory = device.memoryInUse { progress.write("memory    \(memory)") }
         progress.write(
             "data      \(describe(parts.trainingPrompts)) prompts, "
                 + "\(parts.validationPrompts.map(describe) ?? "0") for validation")

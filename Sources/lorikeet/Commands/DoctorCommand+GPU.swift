@@ -12,10 +12,10 @@ extension DoctorCommand {
             guard let libraries = search.libraries else {
                 throw CUDAError("it cannot be used without the libraries above.")
             }
-            describe(
-                try CUDADevice(
-                    libraries,
-                    cacheFolder: KernelCache.standardFolder(environment: environment)))
+            let device = try CUDADevice(
+                libraries, cacheFolder: KernelCache.standardFolder(environment: environment))
+            try device.check()
+            describe(device)
         } catch {
             line("GPU", "none: \(error)")
         }

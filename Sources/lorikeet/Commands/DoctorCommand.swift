@@ -17,6 +17,9 @@ struct DoctorCommand: ParsableCommand {
     @Option(help: "How the model's weights are quantised when it is opened.")
     var quantization: Quantization?
 
+    @Option(help: "Where the model is opened; auto is a GPU where one works, else the CPU.")
+    var device: DeviceChoice = .auto
+
     @Option(help: "Threads that compute; 0 for one a core.")
     var threads: Int = 0
 
@@ -27,12 +30,18 @@ struct DoctorCommand: ParsableCommand {
         if quantization != nil, model == nil {
             throw ValidationError("--quantization is of a model; name its folder with --model.")
         }
+        if device != .auto, model == nil {
+            throw ValidationError(
+                "--device is where a model is opened; name its folder with --model.")
+        }
     }
 
     func run() throws {
         Threads.setCount(threads)
         describeMachine()
-        if let model { try describe(model) }
+        guard let model else { return }
+        let chosen = try device.opened()
+        try Device.$current.withValue(chosen.device) { try describe(model, on: chosen) }
     }
 
     private func describeMachine() {
@@ -52,12 +61,14 @@ struct DoctorCommand: ParsableCommand {
         describeGPU()
     }
 
-    private func describe(_ directory: String) throws {
+    private func describe(_ directory: String, on chosen: ChosenDevice) throws {
         print("")
         let start = ContinuousClock.now
         let decoder = try Decoder(
             directory: directory,
             quantization: quantization.map(BaseQuantization.init(ofCommand:)))
+        // What goes to a GPU is under way still.
+        if case .cuda(let cuda) = chosen.device { cuda.synchronize() }
         let seconds = (ContinuousClock.now - start).seconds
         let config = decoder.config
         let weights = decoder.weights.named.map(\.weight)
@@ -75,6 +86,7 @@ struct DoctorCommand: ParsableCommand {
         let others = types[0] == types[1] ? "" : ", embedding and head \(types[1])"
         line("weights", "\(gibibytes(bytes)) of \(types[0])\(others)")
         line("opened in", "\(seconds.formatted(digits: 3)) s")
+        line("computes on", decoder.computing(on: chosen))
         let tokenizer = try Tokenizer(directory: directory)
         try tokenizer.checkFits(vocabularySize: config.vocabularySize)
         line("tokenizer", "\(tokenizer.vocabularySize) ids")
