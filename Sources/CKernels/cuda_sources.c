@@ -47,6 +47,9 @@ static const ck_cuda_source sources[] = {
     {"prelude.cuh", TEXT{
 #embed "cuda/prelude.cuh"
     , 0}},
+    {"quantized_few_rows.cu", TEXT{
+#embed "cuda/quantized_few_rows.cu"
+    , 0}},
     {"quantized_layout.cuh", TEXT{
 #embed "cuda/quantized_layout.cuh"
     , 0}},

@@ -17,7 +17,7 @@ struct MatrixProductsTests {
     ) -> MatrixProducts.Kind {
         MatrixProducts.Kind(
             M: M, N: N, K: K, isATransposed: transposed.0, isBTransposed: transposed.1,
-            inputType: .float32, outputType: .float32, hasBias: hasBias,
+            inputType: .float32, outputType: .float32, hasBias: hasBias, resultStride: N,
             alignments: [256, 256, 256] + (hasBias ? [256] : []))
     }
 

@@ -31,14 +31,22 @@ linear_backward_bias_bf16(long M, long N, const bf16 *dy, float *dbias) {
     backward_bias(M, N, dy, dbias);
 }
 
-// y[m, n] += bias[n], a thread an element.
+// y[m, n] += bias[n] for the columns first ..< first + columns, a thread an element.
 template <typename X>
-__device__ __forceinline__ void add_bias(long M, long N, const X *bias, X *y) {
+__device__ __forceinline__ void add_bias(long M, long N, long first, long columns, const X *bias,
+                                         X *y) {
     long i = (long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < M * N) y[i] = from_float<X>(to_float(y[i]) + to_float(bias[i % N]));
+    if (i >= M * columns) return;
+    long n = first + i % columns;
+    X *target = y + i / columns * N + n;
+    *target = from_float<X>(to_float(*target) + to_float(bias[n]));
 }
 
 KERNEL __launch_bounds__(256)
-linear_add_bias_f32(long M, long N, const float *bias, float *y) { add_bias(M, N, bias, y); }
+linear_add_bias_f32(long M, long N, long first, long columns, const float *bias, float *y) {
+    add_bias(M, N, first, columns, bias, y);
+}
 KERNEL __launch_bounds__(256)
-linear_add_bias_bf16(long M, long N, const bf16 *bias, bf16 *y) { add_bias(M, N, bias, y); }
+linear_add_bias_bf16(long M, long N, long first, long columns, const bf16 *bias, bf16 *y) {
+    add_bias(M, N, first, columns, bias, y);
+}

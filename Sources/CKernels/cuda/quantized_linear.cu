@@ -23,10 +23,12 @@ __device__ __forceinline__ void put_word(u32 word, float scale, long count, cons
     }
 }
 
-// y [rows, K] = the rows first ..< first + rows. A block takes words of one panel (grid.x), whose
-// words a second dimension of blocks shares; neighbouring threads take the panel's rows in turn.
+// y [rows, columns] = the rows first ..< first + rows of a weight of K columns, those from
+// first_column on, a multiple of GROUP. A block takes words of one panel (grid.x), whose words a
+// second dimension of blocks shares; neighbouring threads take the panel's rows in turn.
 template <int KIND, typename Y>
-__device__ __forceinline__ void dequantize(long rows, long K, long first, const u32 *words,
+__device__ __forceinline__ void dequantize(long rows, long columns, long K, long first,
+                                           long first_column, const u32 *words,
                                            const float *scales, Y *y) {
     constexpr int DEPTH = word_depth<KIND>::value, MOST = 16 / sizeof(Y);
     constexpr int N = DEPTH < MOST ? DEPTH : MOST;
@@ -36,29 +38,29 @@ __device__ __forceinline__ void dequantize(long rows, long K, long first, const 
         if (threadIdx.x < 16) levels[threadIdx.x] = nf4_levels[threadIdx.x];
         __syncthreads();
     }
-    long panel = first / PANEL + blockIdx.x, count = panel_words<KIND>(K);
-    bool packs = K % DEPTH == 0 && takes_packs<N>(y);
-    words += panel * count;
-    scales += panel * panel_scales(K);
+    long panel = first / PANEL + blockIdx.x, count = panel_words<KIND>(columns);
+    bool packs = columns % DEPTH == 0 && takes_packs<N>(y);
+    words += panel * panel_words<KIND>(K) + first_column / DEPTH * PANEL;
+    scales += panel * panel_scales(K) + first_column / GROUP * PANEL;
     for (long i = (long)blockIdx.y * blockDim.x + threadIdx.x; i < count;
          i += (long)gridDim.y * blockDim.x) {
         long row = panel * PANEL + i % PANEL - first, k = i / PANEL * DEPTH;
-        if (row < 0 || row >= rows || k >= K) continue;
+        if (row < 0 || row >= rows || k >= columns) continue;
         float scale = scales[k / GROUP * PANEL + i % PANEL];
-        Y *target = y + row * K + k;
+        Y *target = y + row * columns + k;
         if (packs) {
             put_word<KIND, N>(words[i], scale, DEPTH, levels, target);
         } else {
-            put_word<KIND, 1>(words[i], scale, K - k, levels, target);
+            put_word<KIND, 1>(words[i], scale, columns - k, levels, target);
         }
     }
 }
 
 #define DEQUANTIZE(name, KIND, Y)                                                                  \
     KERNEL __launch_bounds__(256)                                                                  \
-    dequantize_##name(long rows, long K, long first, const u32 *words, const float *scales,        \
-                      Y *y) {                                                                      \
-        dequantize<KIND>(rows, K, first, words, scales, y);                                        \
+    dequantize_##name(long rows, long columns, long K, long first, long first_column,              \
+                      const u32 *words, const float *scales, Y *y) {                               \
+        dequantize<KIND>(rows, columns, K, first, first_column, words, scales, y);                 \
     }
 
 DEQUANTIZE(int8_f32, INT8, float)

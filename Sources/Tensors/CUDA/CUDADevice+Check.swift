@@ -18,7 +18,7 @@ extension CUDADevice {
         }
         let kind = MatrixProducts.Kind(
             M: side, N: side, K: side, isATransposed: false, isBTransposed: true,
-            inputType: .float32, outputType: .float32, hasBias: false,
+            inputType: .float32, outputType: .float32, hasBias: false, resultStride: side,
             alignments: [256, 256, 256])
         _ = try products.multiply(
             kind, a: buffers[0], b: buffers[1], d: buffers[2], bias: nil, scale: 1, addend: 0)

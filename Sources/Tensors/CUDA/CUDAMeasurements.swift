@@ -35,7 +35,7 @@ extension CUDADevice {
         unsafe bits.withUnsafeBytes { unsafe upload($0, to: values) }
         let kind = MatrixProducts.Kind(
             M: size, N: size, K: size, isATransposed: false, isBTransposed: true,
-            inputType: .bfloat16, outputType: .bfloat16, hasBias: false,
+            inputType: .bfloat16, outputType: .bfloat16, hasBias: false, resultStride: size,
             alignments: [256, 256, 256])
         let operations = 2 * Double(size) * Double(size) * Double(size)
         return operations

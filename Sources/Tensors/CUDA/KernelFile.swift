@@ -11,6 +11,7 @@ package enum KernelFile: String, CaseIterable, Sendable {
     case linear
     case pagedAttention = "paged_attention"
     case pagedDecode = "paged_decode"
+    case quantizedFewRows = "quantized_few_rows"
     case quantizedLinear = "quantized_linear"
     case rmsNorm = "rms_norm"
     case rotary

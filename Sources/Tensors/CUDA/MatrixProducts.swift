@@ -17,6 +17,8 @@ final class MatrixProducts: @unchecked Sendable {
         let inputType: DataType
         let outputType: DataType
         var hasBias: Bool
+        /// Elements from a row of d to the next.
+        let resultStride: Int
         /// Bytes that the addresses of a, b and d are multiples of, and that of the bias, if any.
         let alignments: [UInt32]
     }
@@ -145,7 +147,7 @@ final class MatrixProducts: @unchecked Sendable {
                 kind.inputType, kind.isBTransposed ? K : N, kind.isBTransposed ? N : K, kind),
             try layout(
                 kind.inputType, kind.isATransposed ? M : K, kind.isATransposed ? K : M, kind),
-            try layout(kind.outputType, N, M, kind),
+            try layout(kind.outputType, N, M, stride: kind.resultStride, kind),
         ]
         let algorithm = unsafe try algorithm(matmul, layouts, kind)
         let plan = unsafe Plan(
@@ -193,12 +195,12 @@ final class MatrixProducts: @unchecked Sendable {
     }
 
     private func layout(
-        _ type: DataType, _ rows: Int, _ columns: Int, _ kind: Kind
+        _ type: DataType, _ rows: Int, _ columns: Int, stride: Int? = nil, _ kind: Kind
     ) throws(CUDAError) -> cd_layout {
         var layout: cd_layout?
         try check(
             unsafe functions.cublasLtMatrixLayoutCreate(
-                &layout, type.cudaType, UInt64(rows), UInt64(columns), Int64(rows)),
+                &layout, type.cudaType, UInt64(rows), UInt64(columns), Int64(stride ?? rows)),
             "cublasLtMatrixLayoutCreate", kind)
         guard let layout = unsafe layout else { throw failure("no layout", kind) }
         return unsafe layout

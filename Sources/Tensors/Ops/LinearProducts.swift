@@ -10,20 +10,12 @@ extension Weight {
         return tensor.dataType
     }
 
-    /// The matrix on a device as `type`, dequantised for this one use where it is quantised.
-    func matrix(as type: DataType, on cuda: CUDADevice) -> Tensor {
-        matrix(rows: 0..<shape[0], as: type, on: cuda)
-    }
-
-    /// The same of some of its rows.
+    /// Some rows of it on a device as `type`, dequantised for this one use where it is quantised.
     func matrix(rows: Range<Int>, as type: DataType, on cuda: CUDADevice) -> Tensor {
         switch self {
         case .dense(let tensor): return tensor.weight(as: type).rows(rows)
         case .quantized(let tensor):
-            let y = Tensor(
-                uninitialized: [rows.count, columns], dataType: type, on: tensor.device)
-            cuda.dequantize(tensor, rows: rows, y: y)
-            return y
+            return cuda.dequantized(tensor, rows: rows, columns: 0..<columns, as: type)
         }
     }
 }
@@ -46,9 +38,13 @@ func putProduct(
             bias?.dataType.kernelType ?? CK_F32, y.floats, N)
     case (.cuda(let cuda), _):
         precondition(activations == .float32, "No product with 8-bit rows on a device.")
-        cuda.matrixProduct(
-            x, weight.matrix(as: x.dataType, on: cuda), isBTransposed: true, into: y,
-            bias: bias?.weight(as: y.dataType))
+        let bias = bias?.weight(as: y.dataType)
+        switch weight {
+        case .quantized(let tensor): cuda.product(x, tensor, bias: bias, into: y)
+        case .dense(let tensor):
+            cuda.matrixProduct(
+                x, tensor.weight(as: x.dataType), isBTransposed: true, into: y, bias: bias)
+        }
     }
 }
 
@@ -124,9 +120,14 @@ func addInputGradient(
         unsafe ck_linear_backward_input(
             T, N, K, dy.floats, N, weight.kernelWeight, scale, accumulate ? 1 : 0, dx.floats, K)
     case .cuda(let cuda):
-        cuda.matrixProduct(
-            dy, weight.matrix(as: dy.dataType, on: cuda), into: dx, scale: scale,
-            accumulates: accumulate)
+        switch weight {
+        case .quantized(let tensor):
+            cuda.inputGradient(dy, tensor, scale: scale, accumulates: accumulate, into: dx)
+        case .dense(let tensor):
+            cuda.matrixProduct(
+                dy, tensor.weight(as: dy.dataType), into: dx, scale: scale,
+                accumulates: accumulate)
+        }
     }
 }
 

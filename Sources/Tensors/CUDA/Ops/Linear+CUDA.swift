@@ -14,15 +14,16 @@ extension CUDADevice {
             .long(T), .long(N), .tensor(dy), .tensor(dbias))
     }
 
-    /// `y += bias` in each row.
+    /// `y += bias` in some columns of each row.
     ///
     /// - Parameters:
     ///   - bias: `[N]`, of the type of `y`.
     ///   - y: `[T, N]`.
-    func linearAddBias(_ bias: Tensor, to y: Tensor) {
+    func linearAddBias(_ bias: Tensor, to y: Tensor, columns: Range<Int>) {
         launch(
             "linear_add_bias_\(y.dataType.kernelSuffix)", of: .linear,
-            grid: ((y.count + 255) / 256, 1, 1), block: 256,
-            .long(y.rows), .long(y.columns), .tensor(bias), .tensor(y))
+            grid: ((y.rows * columns.count + 255) / 256, 1, 1), block: 256,
+            .long(y.rows), .long(y.columns), .long(columns.lowerBound), .long(columns.count),
+            .tensor(bias), .tensor(y))
     }
 }
