@@ -90,7 +90,8 @@ package struct QuantizedTensor {
         let result = Tensor(uninitialized: shape, on: device)
         switch device {
         case .cpu: unsafe ck_weight_rows(shape[0], shape[1], kernelWeight, 0, result.floats)
-        case .cuda(let cuda): cuda.dequantize(self, rows: 0..<shape[0], columns: 0..<shape[1], y: result)
+        case .cuda(let cuda):
+            cuda.dequantize(self, rows: 0..<shape[0], columns: 0..<shape[1], y: result)
         }
         return result
     }
