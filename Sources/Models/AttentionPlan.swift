@@ -48,9 +48,18 @@ package struct DecoderInput {
     package let attention: AttentionPlan
 
     package init(tokens: [Int32], positions: [Int32], attention: AttentionPlan) {
+        self.init(
+            tokens: TokenIndices(tokens), positions: TokenIndices(positions),
+            attention: attention)
+    }
+
+    /// - Parameters:
+    ///   - tokens: `[T]`
+    ///   - positions: `[T]`
+    package init(tokens: TokenIndices, positions: TokenIndices, attention: AttentionPlan) {
         precondition(tokens.count == positions.count)
-        self.tokens = TokenIndices(tokens)
-        self.positions = TokenIndices(positions)
+        self.tokens = tokens
+        self.positions = positions
         self.attention = attention
     }
 

@@ -72,6 +72,13 @@ package struct Decoder {
         return rmsNorm(h_TD, weights.finalNorm, epsilon: config.rmsNormEpsilon, tape)
     }
 
+    /// Makes what a pass over positions below `count` reads beside weights and input.
+    ///
+    /// - Returns: that; a graph of such a pass reads it as long as it lives.
+    package func prepare(positions count: Int) -> [Tensor] {
+        rotaryTable.prepare(positions: count, on: device)
+    }
+
     /// The logits of the next token for each row of `hidden`, `[N, V]`, f32.
     package func logits(_ hidden_ND: Tensor) -> Tensor {
         linear(hidden_ND, weights.head, activations: activations, as: .float32, nil)

@@ -1,3 +1,5 @@
+import Tensors
+
 /// A request under way: its tokens so far, and where their keys and values lie.
 package struct ActiveRequest: Sendable {
     package let request: RolloutRequest
@@ -56,6 +58,30 @@ package struct ActiveRequest: Sendable {
             requestID: request.id, tokens: Array(tokens[request.prompt.count...]),
             logProbabilities: logProbabilities, finishReason: reason,
             adapterVersion: adapter?.version)
+    }
+}
+
+extension ActiveRequest {
+    /// How the next token is chosen.
+    var nextChoice: TokenChoice {
+        let sampling = request.sampling
+        let uniform = CounterRandom(seed: sampling.seed)
+            .uniform(stream: request.id, position: UInt64(tokens.count))
+        return TokenChoice(
+            temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP,
+            uniform: uniform)
+    }
+
+    /// The tokens that may not be chosen next: the stop ids of a response that must go on.
+    func forbiddenTokens(below limit: Int) -> [Int32] {
+        guard request.sampling.forbidsStop(afterTokens: responseCount) else { return [] }
+        return request.sampling.stopIDs.filter { $0 >= 0 && $0 < limit }
+    }
+
+    /// How many these are.
+    func forbiddenCount(below limit: Int) -> Int {
+        guard request.sampling.forbidsStop(afterTokens: responseCount) else { return 0 }
+        return request.sampling.stopIDs.count { $0 >= 0 && $0 < limit }
     }
 }
 

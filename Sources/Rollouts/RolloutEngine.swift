@@ -1,6 +1,15 @@
 package import Models
 import Tensors
 
+/// A step that was given to the model.
+private struct StepUnderWay {
+    let scheduled: [ScheduledRequest]
+    let draws: StepDraws
+    let start: ContinuousClock.Instant
+    /// Requests that were dropped meanwhile.
+    var cancelled: Set<UInt64> = []
+}
+
 /// Serves requests from one base model with continuous batching over a paged KV cache.
 ///
 /// What a request gets depends on its prompt, settings, id and adapter alone, not on what shares
@@ -19,6 +28,8 @@ package final class RolloutEngine {
     private var requestIDs: Set<UInt64> = []
     /// Whether requests came since the cache was last measured against them.
     private var hasNewRequests = false
+    /// A decode step that a GPU computes while the caller handles what the step before ended.
+    private var underWay: StepUnderWay?
     /// How long the steps took so far.
     package private(set) var times = EngineTimes()
 
@@ -31,7 +42,8 @@ package final class RolloutEngine {
         blockLimit = try settings.blockLimit(for: model)
         var decoder = model
         decoder.activations = settings.activations
-        runner = Runner(decoder: decoder)
+        runner = Runner(
+            decoder: decoder, maxSequences: settings.maxSequences, maxModelLength: maxModelLength)
         checks = RequestChecks(
             vocabularySize: model.config.vocabularySize, maxModelLength: maxModelLength,
             blockSize: settings.blockSize, blockLimit: blockLimit)
@@ -42,7 +54,9 @@ package final class RolloutEngine {
     }
 
     /// Requests that have not ended.
-    package var requestCount: Int { scheduler.requestCount }
+    package var requestCount: Int {
+        scheduler.requestCount - (underWay?.cancelled.count ?? 0)
+    }
     /// What the engine has done since it was made.
     package var counts: ScheduleCounts { scheduler.counts }
     /// How often the model was run: once a step.
@@ -60,6 +74,9 @@ package final class RolloutEngine {
             throw RolloutError(
                 "The adapter '\(name)' cannot become version \(adapter.identity.version) while "
                     + "requests of its present version are under way.")
+        }
+        if let earlier = adapters[name], !earlier.weights.isSame(as: adapter.weights) {
+            runner.graphs?.remove(adapter: name)
         }
         adapters[name] = adapter
     }
@@ -85,20 +102,21 @@ package final class RolloutEngine {
         hasNewRequests = true
     }
 
-    /// Runs the model once, and returns the responses that this ended.
+    /// Runs the model once, and returns the responses that this ended. On a GPU the next step is
+    /// under way then, where all that is to be computed is known.
     ///
     /// - Throws: `RolloutError` when logits are not numbers; all requests are dropped then.
     package func step() throws(RolloutError) -> [Completion] {
         guard requestCount > 0 else { return [] }
-        let start = ContinuousClock.now
-        let cache = fittedCache()
-        let scheduled = scheduler.schedule()
         do throws(RolloutError) {
-            let choices = try runner.run(
-                scheduled, of: scheduler.running, cache: cache, adapters: adapters)
-            times.add(scheduled, of: scheduler.running, since: start)
-            let completions = scheduler.commit(scheduled, choices)
-            for completion in completions { requestIDs.remove(completion.requestID) }
+            let completions: [Completion]
+            if let step = underWay {
+                underWay = nil
+                completions = try finish(step)
+            } else {
+                completions = try finish(try start())
+            }
+            if startsAhead { underWay = try start() }
             return completions
         } catch {
             cancelAll()
@@ -110,17 +128,50 @@ package final class RolloutEngine {
         }
     }
 
+    /// Whether the next step may start before the caller has seen the last one's responses: what
+    /// waits comes in at the next step that is not.
+    private var startsAhead: Bool {
+        guard let graphs = runner.graphs, requestCount > 0, !hasNewRequests else { return false }
+        return scheduler.onlyDecodesNext && graphs.serve(scheduler.running)
+    }
+
+    private func start() throws(RolloutError) -> StepUnderWay {
+        let start = ContinuousClock.now
+        let cache = fittedCache()
+        let scheduled = scheduler.schedule()
+        let draws = try runner.start(
+            scheduled, of: scheduler.running, cache: cache, adapters: adapters)
+        return StepUnderWay(scheduled: scheduled, draws: draws, start: start)
+    }
+
+    private func finish(_ step: StepUnderWay) throws(RolloutError) -> [Completion] {
+        let choices = try runner.finish(step.draws, step.scheduled, of: scheduler.running)
+        times.add(step.scheduled, of: scheduler.running, since: step.start)
+        let ended = scheduler.commit(step.scheduled, choices)
+        let endedIDs = Set(ended.map(\.requestID))
+        for id in step.cancelled.subtracting(endedIDs) { _ = scheduler.cancel(id: id) }
+        let completions = ended.filter { !step.cancelled.contains($0.requestID) }
+        for completion in completions { requestIDs.remove(completion.requestID) }
+        return completions
+    }
+
     /// Drops a request.
     ///
     /// - Returns: whether one with this id was under way.
     @discardableResult
     package func cancel(_ id: UInt64) -> Bool {
-        requestIDs.remove(id)
+        guard requestIDs.remove(id) != nil else { return false }
+        guard underWay == nil else {
+            // The step names requests by their places.
+            underWay?.cancelled.insert(id)
+            return true
+        }
         return scheduler.cancel(id: id)
     }
 
     /// Drops all requests.
     package func cancelAll() {
+        underWay = nil
         scheduler.cancelAll()
         requestIDs.removeAll()
     }
@@ -131,6 +182,9 @@ package final class RolloutEngine {
     /// Whoever changes the base model's weights in place must call this: unlike an adapter they
     /// have no version that tells old keys and values apart.
     package func releaseCache() {
+        // What a step under way computes is lost with its blocks, and is computed again.
+        for id in underWay?.cancelled ?? [] { _ = scheduler.cancel(id: id) }
+        underWay = nil
         replaceCache(blocks: 0)
         hasNewRequests = true
     }
@@ -192,6 +246,7 @@ package final class RolloutEngine {
         scheduler.replacePool(BlockPool(capacity: blocks, blockSize: settings.blockSize))
         if cache != nil {
             cache = nil
+            runner.graphs?.removeAll()
             // The next cache is of another size: the memory pool would keep the old one for nothing.
             runner.decoder.device.releaseUnusedMemory()
         }

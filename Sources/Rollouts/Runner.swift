@@ -1,20 +1,59 @@
 import Models
 import Tensors
 
+/// The tokens of a step, one for each entry that samples, in their order.
+enum StepDraws {
+    case drawn([ChosenToken])
+    /// They are still being drawn: `[rows, 2]`, as `CUDADevice.sample` writes them.
+    case onDevice(FetchedResults)
+}
+
 /// Computes one step: the forward pass over its new tokens, and the tokens drawn after them.
 struct Runner {
     let decoder: Decoder
+    /// How decode steps go on a GPU.
+    let graphs: DecodeGraphs?
     /// How often the model was run.
     private(set) var forwardPasses = 0
 
     /// The most rows of logits held at once: 64 rows of 150,000 words are 39 MB.
     private static let logitsRows = 64
 
-    /// What the step draws, one token for each entry that samples, in their order: one forward
-    /// pass, whatever adapters the requests have.
+    init(decoder: Decoder, maxSequences: Int, maxModelLength: Int) {
+        self.decoder = decoder
+        graphs = DecodeGraphs(
+            decoder: decoder, maxSequences: maxSequences, maxModelLength: maxModelLength)
+    }
+
+    /// Starts a step: one forward pass, whatever adapters the requests have.
     ///
     /// - Throws: `RolloutError` when logits are not numbers.
-    mutating func run(
+    mutating func start(
+        _ scheduled: [ScheduledRequest], of running: [ActiveRequest], cache: KVCache,
+        adapters: [String: EngineAdapter]
+    ) throws(RolloutError) -> StepDraws {
+        forwardPasses += 1
+        if let results = graphs?.start(scheduled, of: running, cache: cache, adapters: adapters) {
+            return .onDevice(results)
+        }
+        return .drawn(try run(scheduled, of: running, cache: cache, adapters: adapters))
+    }
+
+    /// What the step drew; waits for it.
+    ///
+    /// - Throws: `RolloutError` when logits are not numbers.
+    func finish(
+        _ draws: StepDraws, _ scheduled: [ScheduledRequest], of running: [ActiveRequest]
+    ) throws(RolloutError) -> [ChosenToken] {
+        switch draws {
+        case .drawn(let choices): return choices
+        case .onDevice(let results):
+            return try Self.checked(
+                drawnTokens(results.values), for: scheduled.map { running[$0.index] })
+        }
+    }
+
+    private func run(
         _ scheduled: [ScheduledRequest], of running: [ActiveRequest], cache: KVCache,
         adapters: [String: EngineAdapter]
     ) throws(RolloutError) -> [ChosenToken] {
@@ -24,7 +63,6 @@ struct Runner {
             adapters[name].map { AdapterRun($0.weights, rows: rows) }
         }
         let hidden_TD = decoder.hidden(batch.input(cache), adapters: runs)
-        forwardPasses += 1
         var choices = [ChosenToken?](repeating: nil, count: running.count)
         var start = 0
         while start < batch.sampledRows.count {
@@ -65,40 +103,34 @@ struct Runner {
         _ logits_NV: Tensor, for requests: [ActiveRequest]
     ) throws(RolloutError) -> [ChosenToken] {
         forbidStops(logits_NV, requests)
-        let settings = requests.map { active in
-            let sampling = active.request.sampling
-            let uniform = CounterRandom(seed: sampling.seed)
-                .uniform(stream: active.request.id, position: UInt64(active.tokens.count))
-            return TokenChoice(
-                temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP,
-                uniform: uniform)
+        return try Self.checked(sample(logits_NV, requests.map(\.nextChoice)), for: requests)
+    }
+
+    /// Takes the stop ids out of the distribution of responses that must go on.
+    private func forbidStops(_ logits_NV: Tensor, _ requests: [ActiveRequest]) {
+        let places = requests.enumerated().flatMap { row, active in
+            active.forbiddenTokens(below: logits_NV.columns).map { (row: row, token: $0) }
         }
-        let (tokens, logProbabilities) = sample(logits_NV, settings)
+        forbid(places, in: logits_NV)
+    }
+
+    /// The tokens of these requests' rows, which come first.
+    private static func checked(
+        _ drawn: (tokens: [Int32], logProbabilities: [Float]), for requests: [ActiveRequest]
+    ) throws(RolloutError) -> [ChosenToken] {
         var choices: [ChosenToken] = []
         for (row, active) in requests.enumerated() {
-            guard tokens[row] >= 0, logProbabilities[row].isFinite else {
+            guard drawn.tokens[row] >= 0, drawn.logProbabilities[row].isFinite else {
                 throw RolloutError(
                     "Request \(active.request.id) has no distribution to draw the token at "
                         + "position \(active.tokens.count) from: the model's logits are not "
                         + "numbers; its weights hold some that are none, or training diverged.")
             }
             choices.append(
-                ChosenToken(token: tokens[row], logProbability: logProbabilities[row]))
+                ChosenToken(
+                    token: drawn.tokens[row], logProbability: drawn.logProbabilities[row]))
         }
         return choices
-    }
-
-    /// Takes the stop ids out of the distribution of responses that must go on.
-    private func forbidStops(_ logits_NV: Tensor, _ requests: [ActiveRequest]) {
-        var places: [(row: Int, token: Int32)] = []
-        for (row, active) in requests.enumerated() {
-            let sampling = active.request.sampling
-            guard sampling.forbidsStop(afterTokens: active.responseCount) else { continue }
-            for stop in sampling.stopIDs where stop >= 0 && stop < logits_NV.columns {
-                places.append((row, stop))
-            }
-        }
-        forbid(places, in: logits_NV)
     }
 }
 

@@ -59,6 +59,12 @@ package struct Scheduler: Sendable {
     /// Requests that have not ended.
     package var requestCount: Int { running.count + waiting.count }
 
+    /// Whether the next step can only give each running request its next token, or to some none.
+    package var onlyDecodesNext: Bool {
+        (waiting.isEmpty || running.count >= maxSequences)
+            && running.allSatisfy { $0.tokens.count - $0.computedCount == 1 }
+    }
+
     /// Adds a request behind all others. It must fit the pool alone by the next `schedule`.
     package mutating func submit(_ request: ActiveRequest) {
         waiting.append(request)

@@ -115,6 +115,12 @@ package struct Tensor {
         return view
     }
 
+    /// Whether both show the same elements of the same memory.
+    func isSameView(as other: Tensor) -> Bool {
+        storage === other.storage && offset == other.offset && shape == other.shape
+            && dataType == other.dataType
+    }
+
     /// The elements for the backward pass: kept, or computed again where that is cheap.
     var forBackward: () -> Tensor {
         if let again { return again }

@@ -31,6 +31,18 @@ package struct TokenIndices {
         }
     }
 
+    /// The values at `places` of words that a device has a copy of, both of which are written again
+    /// and again with values below `limit`.
+    init(_ words: Storage, onDevice copy: Storage, places: Range<Int>, below limit: Int) {
+        storage = words
+        offset = places.lowerBound
+        count = places.count
+        maximum = Int32(clamping: limit - 1)
+        minimum = 0
+        copies = DeviceCopies()
+        copies.values = copy
+    }
+
     private init(_ whole: TokenIndices, places: Range<Int>) {
         precondition(places.lowerBound >= 0 && places.upperBound <= whole.count)
         storage = whole.storage

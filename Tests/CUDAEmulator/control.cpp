@@ -106,6 +106,8 @@ COUNT(emulator_peak_bytes, peak_bytes)
 COUNT(emulator_allocations, allocations)
 COUNT(emulator_bytes_up, bytes_up)
 COUNT(emulator_bytes_down, bytes_down)
+COUNT(emulator_copies_up, copies_up)
+COUNT(emulator_copies_down, copies_down)
 COUNT(emulator_products, products)
 COUNT(emulator_compilations, compilations)
 COUNT(emulator_graph_launches, graph_launches)
@@ -131,5 +133,6 @@ void emulator_reset_counts(emulator_machine *machine) {
     machine->launches.clear();
     machine->peak_bytes = machine->memory.bytes();
     machine->allocations = machine->bytes_up = machine->bytes_down = machine->products =
+        machine->copies_up = machine->copies_down =
         machine->compilations = machine->graph_launches = 0;
 }

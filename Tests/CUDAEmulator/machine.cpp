@@ -180,6 +180,7 @@ cd_result Machine::mem_free_host(void *address) {
 cd_result Machine::copy_up(cd_address to, const void *from, size_t bytes) {
     if (cd_result error = drain_for_default()) return error;
     bytes_up += bytes;
+    copies_up++;
     if (!reaches(to, bytes, "a copy to the device")) return INVALID_VALUE;
     memcpy((void *)to, from, bytes);
     return 0;
@@ -188,6 +189,7 @@ cd_result Machine::copy_up(cd_address to, const void *from, size_t bytes) {
 cd_result Machine::copy_down(void *to, cd_address from, size_t bytes) {
     if (cd_result error = drain_for_default()) return error;
     bytes_down += bytes;
+    copies_down++;
     if (!reaches(from, bytes, "a copy from the device")) return INVALID_VALUE;
     memcpy(to, (const void *)from, bytes);
     return 0;
@@ -200,6 +202,7 @@ cd_result Machine::copy_within(cd_address to, cd_address from, size_t bytes) {
 // Of memory that is not pinned the driver makes a copy of its own before it returns.
 cd_result Machine::copy_up_async(cd_address to, const void *from, size_t bytes, cd_stream stream) {
     bytes_up += bytes;
+    copies_up++;
     bool is_pinned = pinned.holds(from, bytes);
     if (!is_pinned && stream != nullptr && stream->capture != nullptr)
         return blame(STREAM_CAPTURE_UNSUPPORTED, "a graph captures a copy of memory that is not pinned");
@@ -216,6 +219,7 @@ cd_result Machine::copy_up_async(cd_address to, const void *from, size_t bytes, 
 
 cd_result Machine::copy_down_async(void *to, cd_address from, size_t bytes, cd_stream stream) {
     bytes_down += bytes;
+    copies_down++;
     bool is_pinned = pinned.holds(to, bytes);
     if (!is_pinned && stream != nullptr && stream->capture != nullptr)
         return blame(STREAM_CAPTURE_UNSUPPORTED, "a graph captures a copy to memory that is not pinned");

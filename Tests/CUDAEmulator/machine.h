@@ -162,7 +162,8 @@ class Machine {
 
     // MARK: What came of it
     std::string wrong, left;
-    size_t peak_bytes = 0, allocations = 0, bytes_up = 0, bytes_down = 0, products = 0,
+    size_t peak_bytes = 0, allocations = 0, bytes_up = 0, bytes_down = 0,
+           copies_up = 0, copies_down = 0, products = 0,
            compilations = 0, graph_launches = 0;
     std::deque<LaunchRecord> launches;
 

@@ -120,6 +120,10 @@ package final class EmulatedGPU: @unchecked Sendable {
     package var uploadedByteCount: Int { unsafe emulator_bytes_up(machine) }
     /// Bytes copied from the device so far.
     package var downloadedByteCount: Int { unsafe emulator_bytes_down(machine) }
+    /// Copies to the device so far.
+    package var uploadCount: Int { unsafe emulator_copies_up(machine) }
+    /// Copies from the device so far.
+    package var downloadCount: Int { unsafe emulator_copies_down(machine) }
     package var productCount: Int { unsafe emulator_products(machine) }
     package var compilationCount: Int { unsafe emulator_compilations(machine) }
     package var graphLaunchCount: Int { unsafe emulator_graph_launches(machine) }

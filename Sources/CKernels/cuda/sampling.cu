@@ -381,9 +381,9 @@ sample(long V, const float *logits, const int *settings, float *results) {
     results[1] = chosen.log_probability;
 }
 
-// logits[rows[i], tokens[i]] = -infinity: such a token is never chosen.
+// logits[rows[i], tokens[i]] = -infinity: such a token is never chosen. A negative row is none.
 KERNEL __launch_bounds__(256)
 forbid_tokens(long n, long V, const int *rows, const int *tokens, float *logits) {
     long i = (long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) logits[(long)rows[i] * V + tokens[i]] = -INFINITE;
+    if (i < n && rows[i] >= 0) logits[(long)rows[i] * V + tokens[i]] = -INFINITE;
 }

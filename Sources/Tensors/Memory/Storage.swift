@@ -100,6 +100,11 @@ package final class Storage {
         return storage
     }
 
+    /// Renews the copy in bf16, where there is one.
+    func renewRounded() {
+        if rounded != nil { _ = roundedToBFloat16() }
+    }
+
     deinit {
         switch device {
         case .cpu:

@@ -66,6 +66,10 @@ extension Tensor {
             storage: storage.roundedToBFloat16(), offset: offset, shape: shape, dataType: type)
     }
 
+    /// Brings the copy that `weight(as:)` keeps, where there is one, up to date in its place. To be
+    /// called before a graph that reads the copy is launched again.
+    package func renewWeightCopy() { storage.renewRounded() }
+
     /// Moves every element towards that of `other`: `decay * self + (1 - decay) * other`, f32.
     package func average(with other: Tensor, keeping decay: Float) {
         let share = other.moved(to: device).converted(to: .float32)

@@ -16,6 +16,11 @@ package struct LowRank {
 
     var rank: Int { A.shape[0] }
     var trains: Bool { A.node != nil || B.node != nil }
+
+    /// Whether another one is this one: of the same numbers in the same memory.
+    package func isSame(as other: LowRank) -> Bool {
+        scale == other.scale && A.isSameView(as: other.A) && B.isSameView(as: other.B)
+    }
 }
 
 /// A low-rank addition that some rows of a batch have.

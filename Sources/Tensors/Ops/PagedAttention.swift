@@ -36,6 +36,8 @@ package struct PagedPlan {
     let tableStride: Int
     /// `[T]`; `block * blockSize + offset` of each new token.
     let slots: TokenIndices
+    /// Whether it is known that no sequence has several rows, whatever the lists hold.
+    let isDecode: Bool
     private let lists = IndexLists()
 
     package init(
@@ -48,6 +50,24 @@ package struct PagedPlan {
         self.tables = TokenIndices(tables)
         self.tableStride = tableStride
         self.slots = TokenIndices(slots)
+        isDecode = false
+    }
+
+    /// The plan of decode steps on a device, whose lists change from step to step. A sequence has one
+    /// row, or none where its two starts are equal; a row whose slot is negative is not written to
+    /// the cache.
+    package init(
+        decoding starts: TokenIndices, lengths: TokenIndices, tables: TokenIndices,
+        tableStride: Int, slots: TokenIndices
+    ) {
+        precondition(lengths.count == starts.count - 1)
+        precondition(tables.count == lengths.count * tableStride)
+        self.starts = starts
+        self.lengths = lengths
+        self.tables = tables
+        self.tableStride = tableStride
+        self.slots = slots
+        isDecode = true
     }
 
     /// A list that depends on the plan and `name` alone, made once for all layers.

@@ -25,6 +25,15 @@ package final class RotaryTable {
         angles = (none, none)
     }
 
+    /// Makes the rows of `count` positions on `device`.
+    ///
+    /// - Returns: what later calls for no more positions read, unless others came between that
+    ///   asked for more.
+    package func prepare(positions count: Int, on device: Device) -> [Tensor] {
+        let (cosines, sines) = angles(positions: count, on: device)
+        return [cosines, sines]
+    }
+
     /// At least the rows of `count` positions, on `device`.
     fileprivate func angles(positions count: Int, on device: Device) -> Angles {
         makeRows(positions: count)

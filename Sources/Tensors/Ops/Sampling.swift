@@ -17,6 +17,14 @@ package struct TokenChoice: Sendable {
         self.topP = topP
         self.uniform = uniform
     }
+
+    /// The choice as a kernel of a device reads it.
+    package var words: [Int32] {
+        [
+            Int32(bitPattern: temperature.bitPattern), Int32(clamping: topK),
+            Int32(bitPattern: topP.bitPattern), Int32(bitPattern: uniform.bitPattern),
+        ]
+    }
 }
 
 /// A token for each row of `logits`, and its log-probability under the kept, renormalised
@@ -30,12 +38,12 @@ package func sample(
 ) -> (tokens: [Int32], logProbabilities: [Float]) {
     let (S, V) = (logits.shape[0], logits.shape[1])
     precondition(choices.count == S, "\(choices.count) choices for \(S) rows.")
+    if case .cuda(let cuda) = logits.device { return cuda.sample(logits, choices) }
     let settings = choices.map {
         ck_sampling(
             temperature: $0.temperature, top_k: Int32(clamping: $0.topK), top_p: $0.topP,
             uniform: $0.uniform)
     }
-    if case .cuda(let cuda) = logits.device { return cuda.sample(logits, settings) }
     var tokens = [Int32](repeating: 0, count: S)
     var logProbabilities = [Float](repeating: 0, count: S)
     unsafe ck_sample(S, V, logits.floats, V, settings, &tokens, &logProbabilities)
@@ -66,21 +74,21 @@ extension CUDADevice {
     /// The same on the device: the settings go up in one piece, and tokens and log-probabilities
     /// come down in one.
     fileprivate func sample(
-        _ logits: Tensor, _ settings: [ck_sampling]
+        _ logits: Tensor, _ choices: [TokenChoice]
     ) -> (tokens: [Int32], logProbabilities: [Float]) {
-        let words = settings.flatMap {
-            [
-                Int32(bitPattern: $0.temperature.bitPattern), $0.top_k,
-                Int32(bitPattern: $0.top_p.bitPattern), Int32(bitPattern: $0.uniform.bitPattern),
-            ]
-        }
-        let results = Tensor(uninitialized: [settings.count, 2], on: logits.device)
-        sample(logits, settings: TokenIndices(words), results: results)
-        let values = results.toArray()
-        let rows = settings.indices
-        return (
-            rows.map { Int32(bitPattern: values[2 * $0].bitPattern) },
-            rows.map { values[2 * $0 + 1] }
-        )
+        let results = Tensor(uninitialized: [choices.count, 2], on: logits.device)
+        sample(logits, settings: TokenIndices(choices.flatMap(\.words)), results: results)
+        return drawnTokens(results.toArray())
     }
+}
+
+/// What `CUDADevice.sample` wrote.
+///
+/// - Parameter results: `[S, 2]`.
+package func drawnTokens(_ results: [Float]) -> (tokens: [Int32], logProbabilities: [Float]) {
+    let rows = 0..<results.count / 2
+    return (
+        rows.map { Int32(bitPattern: results[2 * $0].bitPattern) },
+        rows.map { results[2 * $0 + 1] }
+    )
 }

@@ -93,6 +93,9 @@ size_t emulator_allocations(emulator_machine *machine);
 /// Bytes of copies to and from the device so far.
 size_t emulator_bytes_up(emulator_machine *machine);
 size_t emulator_bytes_down(emulator_machine *machine);
+/// How many these copies were.
+size_t emulator_copies_up(emulator_machine *machine);
+size_t emulator_copies_down(emulator_machine *machine);
 size_t emulator_products(emulator_machine *machine);
 size_t emulator_compilations(emulator_machine *machine);
 size_t emulator_graph_launches(emulator_machine *machine);

@@ -88,13 +88,14 @@ extension CUDADevice {
 extension PagedPlan {
     /// Whether any sequence has exactly one new row.
     fileprivate var hasSingleRows: Bool {
-        (0..<lengths.count).contains { starts[$0 + 1] - starts[$0] == 1 }
+        isDecode || (0..<lengths.count).contains { starts[$0 + 1] - starts[$0] == 1 }
     }
 
     /// `AttentionTiles.queryRows` of the sequences with several new rows, made once.
     fileprivate func queryTiles(of rows: Int, heads: Int) -> TokenIndices {
         list("\(rows) query rows of \(heads) heads") {
-            AttentionTiles.queryRows(
+            if isDecode { return [] }
+            return AttentionTiles.queryRows(
                 starts: starts.toArray(), lengths: lengths.toArray(), rows: rows, heads: heads)
         }
     }
