@@ -68,10 +68,14 @@ let package = Package(
                 "Settings", "Formats", "Objectives", "Rewards", "Tensors", "Models", "Adapters",
                 "Rollouts",
             ]),
+        module(
+            "SelfTest",
+            ["Training", "Rollouts", "Adapters", "Models", "Tensors", "Objectives", "Formats"]),
         .executableTarget(
             name: "lorikeet",
             dependencies: [
-                "Training", "Rollouts", "Adapters", "Models", "Tensors", "Formats", "Settings",
+                "SelfTest", "Training", "Rollouts", "Adapters", "Models", "Tensors", "Formats",
+                "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -127,8 +131,8 @@ let package = Package(
         tests(
             "CUDATests",
             [
-                "OracleFixtures", "EmulatedGPU", "Rollouts", "Models", "Tensors", "CDrivers",
-                "CKernels",
+                "OracleFixtures", "EmulatedGPU", "SelfTest", "Rollouts", "Models", "Tensors",
+                "CDrivers", "CKernels",
             ]),
         // They run the program itself, which is built beside them.
         tests(

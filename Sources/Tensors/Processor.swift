@@ -11,6 +11,16 @@ package enum Processor {
         }
     }
 
+    /// Runs `body` with the kernels that every processor can run, as far as this thread asks for them.
+    package static func withPortableKernels<Result>(
+        _ body: () throws -> Result
+    ) rethrows -> Result {
+        let own = ck_isa_in_use()
+        _ = ck_isa_limit(CK_ISA_PORTABLE)
+        defer { _ = ck_isa_limit(own) }
+        return try body()
+    }
+
     /// Floating-point operations a second that one core makes in registers: the best of some runs.
     package static func measuredPeak() -> Double {
         best(of: 5) {

@@ -11,5 +11,6 @@ struct Lorikeet: AsyncParsableCommand {
             TrainCommand.self, SFTCommand.self, ConfigCommand.self, InitCommand.self,
             GenerateCommand.self,
             ScoreCommand.self, TokenizeCommand.self, MergeCommand.self, DoctorCommand.self,
+            SelfTestCommand.self,
         ])
 }
