@@ -57,6 +57,14 @@ package struct SelfTestSizes: Sendable {
     var vocabularies: [Int]
     /// Heads of attention, with the longest sequence for each.
     var attention: [(heads: HeadLayout, longest: Int)]
+    /// Families of models that are run, and whether every kind of quantisation is.
+    var families: Int
+    var quantizesModels: Bool
+    /// Prompts of rollouts, of six at most.
+    var prompts: Int
+    /// Problems of a step, of four at most, and responses to each.
+    var problems: Int
+    var responses: Int
     /// Steps after which nothing may have been left behind.
     var steps: Int
     /// What publishing an adapter may take; infinite where time says nothing.
@@ -77,7 +85,8 @@ package struct SelfTestSizes: Sendable {
             (HeadLayout(queryHeads: 3, keyValueHeads: 1, dimension: 6), 70),
             (HeadLayout(queryHeads: 2, keyValueHeads: 1, dimension: 256), 70),
         ],
-        steps: 100, publishingSeconds: 1e-3)
+        families: 4, quantizesModels: true, prompts: 6, problems: 4, responses: 6, steps: 100,
+        publishingSeconds: 1e-3)
 
     /// For a device that the processor plays, a thread at a time.
     package static let brief = SelfTestSizes(
@@ -85,8 +94,9 @@ package struct SelfTestSizes: Sendable {
         matrices: [[13, 37], [72, 130]],
         heads: [(17, 7, 33), (5, 300, 24)], vocabularies: [7, 1000],
         attention: [
-            (HeadLayout(queryHeads: 4, keyValueHeads: 2, dimension: 64), 70),
+            (HeadLayout(queryHeads: 4, keyValueHeads: 2, dimension: 64), 24),
             (HeadLayout(queryHeads: 2, keyValueHeads: 1, dimension: 6), 40),
         ],
-        steps: 3, publishingSeconds: .infinity)
+        families: 1, quantizesModels: false, prompts: 2, problems: 1, responses: 2, steps: 1,
+        publishingSeconds: .infinity)
 }

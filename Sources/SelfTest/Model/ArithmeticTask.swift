@@ -13,16 +13,17 @@ struct ArithmeticTask {
     private let engine: RolloutEngine
     private let optimizer: Optimizer
     private let settings: PolicyUpdateSettings
+    /// Problems of a step, and responses to each.
+    private let (problems, groupSize): (Int, Int)
 
     static let temperature: Float = 0.9
     private static let learningRate = 0.01
-    /// Responses to each prompt.
-    private static let groupSize = 6
     private static let sums: [(Int32, Int32)] = [(1, 2), (4, 4), (9, 7), (0, 5)]
     /// What stands between the digits, and after them.
     private static let (plus, equals): (Int32, Int32) = (10, 11)
 
-    init(_ model: TestModel, on device: Device, as type: DataType) throws {
+    init(_ model: TestModel, on device: Device, as type: DataType, _ sizes: SelfTestSizes) throws {
+        (problems, groupSize) = (sizes.problems, sizes.responses)
         let base = try model.decoder(on: device, as: type)
         let adapter = try model.adapter(on: device, as: type)
         policy = .lowRank(
@@ -42,8 +43,8 @@ struct ArithmeticTask {
     /// Responses to all sums, with their advantages.
     func samples(step: Int) throws -> [PolicySample] {
         var requests: [RolloutRequest] = []
-        for (first, second) in Self.sums {
-            for _ in 0..<Self.groupSize {
+        for (first, second) in Self.sums.prefix(problems) {
+            for _ in 0..<groupSize {
                 requests.append(
                     RolloutRequest(
                         id: UInt64(step << 16 + requests.count),
@@ -63,7 +64,7 @@ struct ArithmeticTask {
         let estimates = try advantages(
             AdvantageInputs(
                 layout: samples.responseLayout, scores: samples.map(Self.reward),
-                groups: samples.indices.map { $0 / Self.groupSize }),
+                groups: samples.indices.map { $0 / groupSize }),
             estimator: AdvantageEstimator(named: "grpo"))
         var rest = estimates.advantages[...]
         for index in samples.indices {

@@ -26,7 +26,7 @@ extension Bench {
         try steps(model, type, 1...2)
         let before = try MemoryUse(device)
         var inSteps: [(MemoryUse, MemoryUse)] = []
-        try withExtendedLifetime(ArithmeticTask(model, on: device, as: type)) { task in
+        try withExtendedLifetime(ArithmeticTask(model, on: device, as: type, sizes)) { task in
             for step in 1...3 { try run(task, step) }
             let early = try MemoryUse(device)
             for step in 4..<4 + sizes.steps { try run(task, step) }
@@ -48,7 +48,7 @@ extension Bench {
     }
 
     private func steps(_ model: TestModel, _ type: DataType, _ range: ClosedRange<Int>) throws {
-        let task = try ArithmeticTask(model, on: device, as: type)
+        let task = try ArithmeticTask(model, on: device, as: type, sizes)
         for step in range { try run(task, step) }
     }
 
@@ -60,7 +60,7 @@ extension Bench {
     /// From the end of an update until the engine's products see it: the new version, and the copy in
     /// the products' type, which the first product after an update renews.
     private func publishing(_ model: TestModel, _ type: DataType) throws -> [Measurement] {
-        let task = try ArithmeticTask(model, on: device, as: type)
+        let task = try ArithmeticTask(model, on: device, as: type, sizes)
         let A = task.adapter.parameters.parameter(0).detached
         let x = Tensor(
             [Float](repeating: 0.5, count: A.columns), shape: [1, A.columns], on: device

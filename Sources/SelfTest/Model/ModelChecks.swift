@@ -7,8 +7,9 @@ extension Bench {
     /// Whole models: scores of tokens and the gradients of what is trained.
     var modelChecks: [Check] {
         guarded("models") {
-            let families = try TestModel.all()
-            let quantized = try Quantization.allCases.map { try TestModel.headNorms($0) }
+            let families = try Array(TestModel.all().prefix(sizes.families))
+            let kinds = sizes.quantizesModels ? Quantization.allCases : []
+            let quantized = try kinds.map { try TestModel.headNorms($0) }
             let adapted = types.flatMap { type in
                 (families + quantized).map { model in
                     named("models", model, type) { try self.adapted(model, type) }

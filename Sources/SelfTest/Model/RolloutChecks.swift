@@ -8,7 +8,8 @@ extension Bench {
     /// base in one batch.
     var rolloutChecks: [Check] {
         guarded("rollouts") {
-            let models = try TestModel.all() + [TestModel.biases(.int8)]
+            let quantized = try sizes.quantizesModels ? [TestModel.biases(.int8)] : []
+            let models = try TestModel.all().prefix(sizes.families) + quantized
             return types.flatMap { type in
                 models.map { model in
                     named("rollouts", model, type) { try self.rollout(model, type) }
@@ -26,7 +27,7 @@ extension Bench {
                 EngineAdapter(
                     name: "\(index)", version: 0, weights: adapter.weights(training: false)))
         }
-        let requests = Self.requests(adapters: adapters.count)
+        let requests = requests(adapters: adapters.count)
         let completions = try engine.generate(requests)
         var (differences, count): ([Double], Int) = ([], 0)
         for (request, completion) in zip(requests, completions) {
@@ -59,11 +60,11 @@ extension Bench {
     }
 
     /// Prompts from one token on, two of which begin alike, for each adapter and the base.
-    private static func requests(adapters: Int) -> [RolloutRequest] {
+    private func requests(adapters: Int) -> [RolloutRequest] {
         var side = Side(.cpu, type: .float32, precision: .float32, seed: 9)
         let shared = side.indices(19, below: 101)
         let prompts = [1, 7, 16, 33].map { side.indices($0, below: 101) } + [shared, shared]
-        return prompts.enumerated().flatMap { place, prompt in
+        return prompts.suffix(sizes.prompts).enumerated().flatMap { place, prompt in
             (0...adapters).map { adapter in
                 RolloutRequest(
                     id: UInt64(place * 8 + adapter), prompt: prompt,

@@ -7,7 +7,8 @@ extension Bench {
     /// One whole step against the host's, and the same steps twice.
     var stepChecks: [Check] {
         guarded("step") {
-            let models = [try TestModel.biases(), try TestModel.headNorms(.nf4)]
+            let quantized = try sizes.quantizesModels ? [TestModel.headNorms(.nf4)] : []
+            let models = try [TestModel.biases()] + quantized
             return types.flatMap { type in
                 models.flatMap { model in
                     [
@@ -21,7 +22,7 @@ extension Bench {
 
     /// Both sides learn from the responses that the device drew.
     private func step(_ model: TestModel, _ type: DataType) throws -> [Measurement] {
-        let task = try ArithmeticTask(model, on: device, as: type)
+        let task = try ArithmeticTask(model, on: device, as: type, sizes)
         let samples = try task.samples(step: 1)
         struct Learned {
             var gradient: [Float] = []
@@ -42,7 +43,7 @@ extension Bench {
         }
         let found = try learn(task)
         let expected = try onHost {
-            try learn(ArithmeticTask(model, on: .cpu, as: type))
+            try learn(ArithmeticTask(model, on: .cpu, as: type, sizes))
         }
         let gradient = Measurement.distance(
             "gradient", found.gradient, expected.gradient, type, 60 * model.config.layerCount)
@@ -71,7 +72,7 @@ extension Bench {
             var values: [Float] = []
         }
         func run() throws -> Outcome {
-            let task = try ArithmeticTask(model, on: device, as: type)
+            let task = try ArithmeticTask(model, on: device, as: type, sizes)
             var outcome = Outcome()
             for step in 1...2 {
                 let samples = try task.samples(step: step)
